@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// Every setting of every program, in one table: name, default, whether it is secret, and one
+// sentence. The table is
+// --help, the sample file and the check for unknown keys. Flag over environment over file over
+// default.
+//
+// File: GKeyFile, [section] key=value. Environment: PARLEY_SECTION_KEY; secrets also
+// PARLEY_SECTION_KEY_FILE (first line of that file). Flag: --section.key=value.
+#pragma once
+#include <glib.h>
+
+#define CONFIG_KEYS(KEY)                                                                           \
+    KEY(SUITE_DOMAIN, "suite.domain", "localhost", FALSE,                                          \
+        "domain of every address, and of this suite's services")                                   \
+    KEY(SUITE_SECRET, "suite.secret", "", TRUE,                                                    \
+        "signs session tokens; the same at every gateway; empty: made at start, sessions end "     \
+        "with the gateway")                                                                        \
+    KEY(BUS_PUBLISH, "bus.publish", "tcp://127.0.0.1:5550", FALSE,                                 \
+        "where publishers connect (and the broker binds)")                                         \
+    KEY(BUS_SUBSCRIBE, "bus.subscribe", "tcp://127.0.0.1:5551", FALSE,                             \
+        "where subscribers connect (and the broker binds)")                                        \
+    KEY(GATEWAY_LISTEN, "gateway.listen", "127.0.0.1", FALSE,                                      \
+        "address to listen on; 0.0.0.0 for every IPv4 address, :: for every address")              \
+    KEY(GATEWAY_PORT, "gateway.port", "8080", FALSE,                                               \
+        "TCP port of page, WebSocket, health and metrics")                                         \
+    KEY(GATEWAY_ORIGINS, "gateway.origins", "", FALSE,                                             \
+        "origins that may open a WebSocket, separated by commas; * for any; empty: the gateway's " \
+        "own")                                                                                     \
+    KEY(GATEWAY_TLS_CERTIFICATE, "gateway.tls_certificate", "", FALSE,                             \
+        "PEM file; with tls_key the gateway speaks https and wss")                                 \
+    KEY(GATEWAY_TLS_KEY, "gateway.tls_key", "", FALSE, "PEM file of the private key")              \
+    KEY(GATEWAY_CLIENT_PATH, "gateway.client_path", "", FALSE,                                     \
+        "folder of the page and parley.js; empty: the one beside the program's sources")           \
+    KEY(GATEWAY_OPEN_TAKEOVER, "gateway.open_takeover", "true", FALSE,                             \
+        "whether a guest's open with a known runtime URL takes its session over")                  \
+    KEY(REGISTRY_STORE, "registry.store", "build/run/registry.db", FALSE,                          \
+        "SQLite file of rooms and participants")                                                   \
+    KEY(REGISTRY_GRACE_S, "registry.grace_s", "20", FALSE,                                         \
+        "seconds for which a participant without session and media is kept")                       \
+    KEY(MEDIA_PORTS, "media.ports", "50000-50199", FALSE, "UDP ports of rooms, one a room")        \
+    KEY(MEDIA_LISTEN, "media.listen", "", FALSE,                                                   \
+        "addresses that rooms offer, separated by commas; empty: every interface that is up, or "  \
+        "loopback while the gateway listens there")                                                \
+    KEY(MEDIA_ADVERTISE_IP, "media.advertise_ip", "", FALSE,                                       \
+        "further addresses to offer, separated by commas: the public ones behind NAT")             \
+    KEY(MEDIA_CAPACITY, "media.capacity", "100", FALSE, "rooms that one worker takes")             \
+    KEY(LOG_LEVEL, "log.level", "info", FALSE, "debug, info, warning or error")                    \
+    KEY(LOG_FORMAT, "log.format", "logfmt", FALSE, "logfmt or json")
+
+typedef enum {
+#define CONFIG_ENUM(id, name, fallback, secret, text) CONFIG_##id,
+    CONFIG_KEYS(CONFIG_ENUM)
+#undef CONFIG_ENUM
+        CONFIG_COUNT
+} ConfigKey;
+
+typedef struct Config Config;
+
+// Reads defaults, then the file named by --config, then the environment, then flags. Removes what
+// it understood from argc/argv (GOption manner), so that a program may have flags of its own. An
+// unknown key, an unreadable file or a malformed flag is an error that names it; an unknown
+// PARLEY_* variable is a log line (config.unknown_variable).
+Config *config_new(int *argc, char ***argv, GError **error);
+void config_free(Config *config);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_free)
+
+// Borrowed, never NULL ("" where unset).
+const char *config_text(const Config *config, ConfigKey key);
+// A whole number within [least, most]; FALSE with an error that names key, value and range.
+gboolean config_number(const Config *config, ConfigKey key, gint64 least, gint64 most,
+                       gint64 *ret_number, GError **error);
+// true/false, yes/no, 1/0. FALSE with an error otherwise.
+gboolean config_flag(const Config *config, ConfigKey key, gboolean *ret_flag, GError **error);
+// Comma-separated list, blanks trimmed, empty elements dropped; NULL-terminated, owned by the
+// caller.
+char **config_list(const Config *config, ConfigKey key);
+// Sets one value, as a flag would (tests; a parent that hands its settings to a child).
+void config_set(Config *config, ConfigKey key, const char *value);
+// The sample file: every key with its sentence and default. Owned by the caller.
+char *config_sample(void);

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// Every bound on what a stranger, a peer or a fault can make grow, each with its reason. Nothing
+// else in the tree carries a number of this kind. Sizes in bytes, times in milliseconds unless the
+// name says otherwise.
+#pragma once
+
+// Addresses and names (design: URLs are printable ASCII without spaces).
+#define LIMIT_URL 200  // a topic is a URL; the broker keeps each in its trie
+#define LIMIT_KEY 64   // room ids, participant ids and keys of our own objects
+#define LIMIT_NAME 200 // a display name, in UTF-8 bytes
+#define LIMIT_TRACE 64 // goes into every log line
+
+// Messages.
+#define LIMIT_WEBSOCKET_MESSAGE                                                                    \
+    (128 * 1024)                       // all fragments together; a full offer of 25 slots fits
+#define LIMIT_JSON_DEPTH 16            // recursive parsers die of depth first
+#define LIMIT_BUS_MESSAGE (192 * 1024) // a WebSocket message in its envelope; checked by the sender
+#define LIMIT_BUS_FRAME (256 * 1024)   // what a bound socket accepts at all
+#define LIMIT_SNAPSHOT_PART                                                                        \
+    (48 * 1024) // answers above are split (legacy splits reads at 50,000 characters)
+#define LIMIT_SDP (96 * 1024)
+#define LIMIT_SDP_MEDIA 64 // m-lines
+
+// Bus.
+#define LIMIT_BUS_QUEUE 20000         // messages, high-water mark of each data path
+#define LIMIT_BUS_DISPATCH 64         // messages handled before the loop gets its turn
+#define LIMIT_BUS_REQUESTS_OPEN 65536 // requests of ours that wait for an answer
+#define LIMIT_BUS_REQUESTS_HELD 65536 // requests of others that a handler has not answered yet
+#define LIMIT_BUS_ANSWERS_PER_ASKER 64
+#define LIMIT_BUS_ANSWERS 65536
+#define LIMIT_BUS_ANSWER_AGE_MS (10 * 60 * 1000)
+#define LIMIT_DEADLINE_SERVICE_MS 3000
+#define LIMIT_DEADLINE_CLIENT_MS 20000
+
+// Objects.
+#define LIMIT_CHANGES_KEPT 256  // per object; whoever lacks more gets a snapshot
+#define LIMIT_CHANGES_HELD 256  // out of order at an observer; beyond it asks for a snapshot
+#define LIMIT_CLIENT_GAP_MS 300 // how long a gap in a client's object holds its successors
+#define LIMIT_DIGEST_FIRST_MS 500
+#define LIMIT_DIGEST_EVERY_MS 10000
+#define LIMIT_CHILDREN_IN_SNAPSHOT 100
+
+// Gateway.
+#define LIMIT_SESSIONS 20000       // per gateway
+#define LIMIT_SESSION_ADDRESSES 64 // owned by one session
+#define LIMIT_SESSION_ROUTES 512   // of one session
+#define LIMIT_SESSION_QUEUE                                                                        \
+    (1024 * 1024)                    // bytes waiting for one WebSocket; beyond: closed with 1013
+#define LIMIT_SESSION_REQUESTS 64    // open requests of one session, and held ones while it is away
+#define LIMIT_HANDSHAKE_MS 5000      // from the upgrade to `open`
+#define LIMIT_SESSION_GRACE_MS 20000 // a session without a socket is kept so long
+#define LIMIT_OPENS_PER_S 100        // per runtime URL; above, delayed by at most 2 s
+
+// Conference.
+#define LIMIT_ROOMS 10000
+#define LIMIT_PARTICIPANTS 1000  // per room
+#define LIMIT_JOIN_WAITS_MS 8000 // for a room process, placement included
+
+// Media, per room process.
+#define LIMIT_PEERS LIMIT_PARTICIPANTS
+#define LIMIT_SSRCS_PER_PEER 32 // learned by mid and rid
+#define LIMIT_SLOTS_PER_PEER 32
+#define LIMIT_DATAGRAM 2048
+#define LIMIT_DTLS_HELD 8 // datagrams kept while the control thread is busy with a handshake
+#define LIMIT_ICE_PAIRS_PER_PEER 16
+#define LIMIT_MEDIA_SILENT_MS 5000

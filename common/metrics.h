@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// Counters of a process, in one table: name (Prometheus manner, without the "parley_" in front) and
+// sentence. They travel in the presence message, so that any gateway shows those of all processes.
+// Counting is an atomic add, from any thread.
+#pragma once
+#include <glib.h>
+#include "common/json.h"
+#include "common/refusal.h"
+
+#define METRICS(METRIC)                                                                            \
+    METRIC(BUS_SENT, "bus_sent_total", "messages put on the bus")                                  \
+    METRIC(BUS_RECEIVED, "bus_received_total", "messages taken from the bus")                      \
+    METRIC(BUS_MALFORMED, "bus_malformed_total", "frames from the bus that were no valid message") \
+    METRIC(BUS_HOLES, "bus_holes_total", "holes seen in a source's sequence on one topic")         \
+    METRIC(BUS_RETRIES, "bus_retries_total", "requests sent again")                                \
+    METRIC(BUS_TIMEOUTS, "bus_timeouts_total", "requests whose deadline passed")                   \
+    METRIC(BUS_REPEATS, "bus_repeats_total",                                                       \
+           "repeated requests swallowed or answered from memory")                                  \
+    METRIC(BUS_RECONNECTS, "bus_reconnects_total", "links to the broker that came back")           \
+    METRIC(SYNC_GAPS, "sync_gaps_total", "gaps noticed in an object's versions")                   \
+    METRIC(SYNC_SNAPSHOTS, "sync_snapshots_total", "snapshots asked for after a gap")
+
+typedef enum {
+#define METRIC_ENUM(id, name, text) METRIC_##id,
+    METRICS(METRIC_ENUM)
+#undef METRIC_ENUM
+        METRIC_COUNT
+} Metric;
+
+void metrics_add(Metric metric, guint64 count);
+void metrics_set(Metric metric, guint64 value); // for gauges
+guint64 metrics_get(Metric metric);
+// One refusal: counter refused_total by reason, for the process as a whole.
+void metrics_refused(Refusal reason);
+guint64 metrics_refused_count(Refusal reason);
+// {"bus_sent_total": n, …, "refused_total{reason=\"locked\"}": n}: those that are not 0.
+Json *metrics_json(void);
+// HELP/TYPE text of a name, NULL where it is not in the table.
+const char *metrics_help(const char *name);
+void metrics_reset(void); // tests

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+// Why something was refused: the enumeration of proto/conference.proto, its code and its sentence,
+// in one table. Wire, log line, counter and code share it.
+#pragma once
+#include <glib.h>
+#include "proto/conference.pb-c.h"
+
+typedef Msg__Refusal__Reason Refusal; // MSG__REFUSAL__REASON__none means accepted
+
+const char *refusal_name(Refusal reason); // "locked"
+gint refusal_code(Refusal reason);        // 403; 200 for none
+const char *refusal_text(Refusal reason); // "the room takes nobody in"
+Refusal refusal_parse(const char *name);  // none where unknown

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+# How tests are built and run. tests/unit/<folder>/test_<module>.c links common and the archive of the service that its
+# folder names; tests/integration/<story>.c and tests/bench/<name>.c link common and tests/support; each
+# tests/fuzz/fuzz_<decoder>.c links everything that it may need and is replayed over tests/fuzz/corpus/<decoder>/.
+
+UNIT := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/*/test_*.c))
+INTEGRATION := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/integration/*.c))
+FUZZ := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCH := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/bench/*.c))
+SUPPORT := $(call archive,support)
+$(SUPPORT): $(call objects,tests/support)
+
+.PHONY: tests-built bench-built bench-run
+tests-built: $(UNIT) $(INTEGRATION) $(FUZZ)
+bench-built: $(BENCH)
+
+LINK = mkdir -p $(@D); echo "  LD $@"; $(CC) $(MODE_CFLAGS_$(MODE)) -o $@ $^
+unit_service = $(word 3,$(subst /, ,$(1)))
+define unit_rule
+$(patsubst tests/%.c,$(B)/tests/%,$(1)): $(patsubst %.c,$(B)/%.o,$(1)) \
+	$(if $(filter common,$(call unit_service,$(1))),,$(call archive,$(call unit_service,$(1)))) $(call archive,common)
+	@$$(LINK) $$(call libs_for,$(call unit_service,$(1))) $$(shell pkg-config --libs cmocka) -lm
+endef
+$(foreach t,$(wildcard tests/unit/*/test_*.c),$(eval $(call unit_rule,$(t))))
+
+$(INTEGRATION) $(BENCH): $(B)/tests/%: $(B)/tests/%.o $(SUPPORT) $(call archive,media-worker) $(call archive,common)
+	@$(LINK) $(call libs_for,tests) $(call libs_for,media-worker) -lm
+$(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(call archive,media-worker) $(call archive,gateway) \
+	$(call archive,common)
+	@$(LINK) $(call libs_for,gateway) $(call libs_for,media-worker) -lm
+
+test-unit: tests-built ## unit tests alone
+	@prove --exec '' $(UNIT)
+
+test-integration: tests-built all ## integration tests alone: real processes on private endpoints
+	@PARLEY_BIN=$(abspath $(B)/bin) prove --exec '' $(INTEGRATION)
+
+test-fuzz: tests-built ## every decoder over its corpus
+	@for f in $(FUZZ); do $$f tests/fuzz/corpus/$${f##*/fuzz_} || exit 1; done
+
+test-browser: all ## browser tests alone (Chromium, fake devices)
+	@cd tests && PARLEY_BIN=$(abspath $(B)/bin) node --test --test-concurrency=1 browser/*.test.mjs
+
+fuzz: ## fuzz one decoder with libFuzzer: make fuzz TARGET=rtp SECONDS=60
+	@tests/fuzz/fuzz.sh "$(TARGET)" "$(or $(SECONDS),60)"
+
+bench-run:
+	@for b in $(BENCH); do PARLEY_BIN=$(abspath $(B)/bin) $$b || exit 1; done

@@ -101,7 +101,7 @@ scheme=http
 trap end INT TERM
 set -m
 for name in "${names[@]}"; do
-    supervise "$name" &
+    supervise "$name" 2>/dev/null & # bash tells of killed jobs there; we say it better
     groups+=("$!")
 done
 set +m

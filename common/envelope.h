@@ -33,8 +33,9 @@ void envelope_set_body(Envelope *envelope, const Json *body);
 Json *envelope_value(const Envelope *envelope);
 
 // reTHINK JSON {id,type,from,to,body} <-> envelope. `to` must be a single string here (the gateway
-// splits arrays). Mandatory: id (string or number), type, from, to; the error names the missing
-// member. Transport fields stay unset.
+// splits arrays). Mandatory: id (string or number), type, from (but not of `close`), to; the error
+// names the missing member. Transport fields stay unset. envelope_to_json gives a message without
+// an id of its own (what services publish) its number on the bus as id.
 Envelope *envelope_from_json(const Json *message, GError **error);
 Json *envelope_to_json(const Envelope *envelope);
 

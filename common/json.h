@@ -8,6 +8,10 @@
 #pragma once
 #include <glib.h>
 
+// libjansson has functions of these two names: ours must not take their place in the program.
+#define json_copy parley_json_copy
+#define json_real parley_json_real
+
 typedef struct json_t Json;
 
 Json *json_ref(Json *json);
@@ -18,7 +22,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Json, json_unref)
 // Duplicate keys: refused. NULL with an error that says what and where, in words fit for the
 // sender.
 Json *json_parse(const char *text, gsize length, gsize most_bytes, GError **error);
-// For bytes that this suite has already checked; NULL if they are no JSON after all.
+// For bytes that this suite has already checked (twice the depth: what was checked may have been
+// wrapped since, in an answer or a list of changes); NULL if they are no JSON after all.
 Json *json_parse_bytes(const guint8 *data, gsize length);
 
 // Compact text in insertion order, and canonical text; both newly allocated. ret_length may be
@@ -73,6 +78,6 @@ void json_each(const Json *object, JsonEach each, gpointer user);
 
 // Dotted path ("participants.p1"): reTHINK attributes. An empty path is the whole. json_set_path
 // makes what lies between (objects); value NULL removes. FALSE where a segment on the way is not an
-// object, or the path is empty.
+// object, and for a path that is empty, holds an empty segment or has more than LIMIT_JSON_DEPTH.
 Json *json_get_path(const Json *json, const char *path);
 gboolean json_set_path(Json *json, const char *path, Json *value);

@@ -50,7 +50,8 @@ static guint depth_of(const char *text, gsize length, guint most)
         } else if (text[i] == '"') {
             in_string = TRUE;
         } else if (text[i] == '{' || text[i] == '[') {
-            deepest = MAX(deepest, ++depth);
+            depth++;
+            deepest = MAX(deepest, depth);
         } else if ((text[i] == '}' || text[i] == ']') && depth > 0) {
             depth--;
         }

@@ -5,6 +5,11 @@
 // called from any thread.
 #pragma once
 #include <glib.h>
+// czmq.h brings these names as macros.
+#include <syslog.h>
+#undef LOG_DEBUG
+#undef LOG_INFO
+#undef LOG_WARNING
 
 typedef enum { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR } LogLevel;
 

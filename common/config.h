@@ -78,3 +78,5 @@ char **config_list(const Config *config, ConfigKey key);
 void config_set(Config *config, ConfigKey key, const char *value);
 // The sample file: every key with its sentence and default. Owned by the caller.
 char *config_sample(void);
+// Every flag with its sentence and default, for --help. Owned by the caller.
+char *config_help(void);

@@ -33,7 +33,11 @@
 #define LIMIT_DEADLINE_CLIENT_MS 20000
 
 // Objects.
-#define LIMIT_CHANGES_KEPT 256  // per object; whoever lacks more gets a snapshot
+#define LIMIT_CHANGES_KEPT 256 // per object; whoever lacks more gets a snapshot
+#define LIMIT_CHANGES_KEPT_BYTES                                                                   \
+    (512 * 1024) // per object: 256 changes of a client may be 128 KiB each
+#define LIMIT_OBJECT_DATA                                                                          \
+    (2 * 1024 * 1024)           // a client may add members for ever; 1,000 participants fit
 #define LIMIT_CHANGES_HELD 256  // out of order at an observer; beyond it asks for a snapshot
 #define LIMIT_CLIENT_GAP_MS 300 // how long a gap in a client's object holds its successors
 #define LIMIT_DIGEST_FIRST_MS 500
@@ -55,6 +59,17 @@
 #define LIMIT_ROOMS 10000
 #define LIMIT_PARTICIPANTS 1000  // per room
 #define LIMIT_JOIN_WAITS_MS 8000 // for a room process, placement included
+#define LIMIT_COMMUNICATION                                                                        \
+    (144 * 1024) // participants, printed: a join's answer carries them, and an SDP, in one message
+#define LIMIT_IDENTITY 2048          // bytes of one participant's, printed: everybody gets it
+#define LIMIT_RESOURCES 8            // of one participant
+#define LIMIT_BATCH 64               // operations in one commit of the registry's store
+#define LIMIT_PLACEMENT_TRIES 3      // workers that are asked for one room
+#define LIMIT_ROOM_EMPTY_MS 10000    // a room that nobody joins is kept so long
+#define LIMIT_SESSIONS_TOLD 100000   // to the registry, by all gateways
+#define LIMIT_PROCESSES 20000        // whose presence is remembered
+#define LIMIT_PRESENCE_LIVE_MS 5000  // silence that counts as death, while we hear ourselves
+#define LIMIT_PRESENCE_FRESH_MS 3000 // of what a presence says about silent participants
 
 // Media, per room process.
 #define LIMIT_PEERS LIMIT_PARTICIPANTS

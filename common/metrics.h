@@ -18,7 +18,13 @@
            "repeated requests swallowed or answered from memory")                                  \
     METRIC(BUS_RECONNECTS, "bus_reconnects_total", "links to the broker that came back")           \
     METRIC(SYNC_GAPS, "sync_gaps_total", "gaps noticed in an object's versions")                   \
-    METRIC(SYNC_SNAPSHOTS, "sync_snapshots_total", "snapshots asked for after a gap")
+    METRIC(SYNC_SNAPSHOTS, "sync_snapshots_total", "snapshots asked for after a gap")              \
+    METRIC(JOINS_ASKED, "joins_asked_total", "joins that arrived at the registry")                 \
+    METRIC(JOINS_ADMITTED, "joins_admitted_total", "joins that a room process has answered")       \
+    METRIC(JOINS_STORED, "joins_stored_total", "joins made durable and answered 200")              \
+    METRIC(ROOMS, "rooms", "rooms that exist now")                                                 \
+    METRIC(PARTICIPANTS, "participants", "participants of all rooms now")                          \
+    METRIC(STORE_FAILED, "store_failed_total", "commits of the registry's store that failed")
 
 typedef enum {
 #define METRIC_ENUM(id, name, text) METRIC_##id,

@@ -9,6 +9,10 @@ static json_t *new_real(double number)
 {
     return json_real(number);
 }
+static json_t *copy_top(const json_t *json)
+{
+    return json_copy((json_t *)(size_t)json);
+}
 #undef json_is_object
 #undef json_is_array
 #undef json_is_number
@@ -350,4 +354,34 @@ gboolean json_set_path(Json *json, const char *path, Json *value)
         return json_object_set(json, *name, value) == 0;
     json_object_del(json, *name);
     return TRUE;
+}
+
+// A copy of object in which the tree under the names has been replaced likewise. Removing what is
+// not there makes nothing on the way.
+static Json *with_names(const Json *object, char **names, Json *value)
+{
+    g_autoptr(Json) below = NULL;
+    if (object != NULL && !json_is_object(object))
+        return NULL;
+    if (value == NULL && json_get(object, names[0]) == NULL)
+        return json_ref(own(object));
+    if (names[1] != NULL) {
+        value = below = with_names(json_get(object, names[0]), names + 1, value);
+        if (below == NULL)
+            return NULL;
+    }
+    Json *copy = object != NULL ? copy_top(object) : json_object();
+    if (value != NULL)
+        json_object_set(copy, names[0], value);
+    else
+        json_object_del(copy, names[0]);
+    return copy;
+}
+
+Json *json_with_path(const Json *json, const char *path, Json *value)
+{
+    g_auto(GStrv) names = path_names(path);
+    if (names == NULL || !json_is_object(json))
+        return NULL;
+    return with_names(json, names, value);
 }

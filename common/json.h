@@ -81,3 +81,6 @@ void json_each(const Json *object, JsonEach each, gpointer user);
 // object, and for a path that is empty, holds an empty segment or has more than LIMIT_JSON_DEPTH.
 Json *json_get_path(const Json *json, const char *path);
 gboolean json_set_path(Json *json, const char *path, Json *value);
+// The same without changing json: a new tree that shares with it whatever the path does not touch.
+// NULL where the path cannot be set.
+Json *json_with_path(const Json *json, const char *path, Json *value);

@@ -25,7 +25,8 @@ SyncChange *sync_change_ref(SyncChange *change);
 void sync_change_unref(SyncChange *change);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SyncChange, sync_change_unref)
 
-// The last LIMIT_CHANGES_KEPT changes of one object, without its data: what a gateway keeps.
+// The last LIMIT_CHANGES_KEPT changes of one object (fewer if they are large), without its data:
+// what a gateway keeps.
 typedef struct SyncLog SyncLog;
 SyncLog *sync_log_new(const char *url, guint64 version);
 void sync_log_free(SyncLog *log);
@@ -44,7 +45,7 @@ GPtrArray *sync_log_since(const SyncLog *log, guint64 version);
 typedef struct SyncObject SyncObject;
 
 // version: the first version (0, or placement epoch * 2^32 for a room process' objects); data: {}
-// if NULL (a reference is taken).
+// if NULL (the object takes a reference of its own; the tree must not be changed afterwards).
 SyncObject *sync_object_new(const char *url, const char *schema, const char *reporter,
                             guint64 version, Json *data);
 SyncObject *
@@ -61,23 +62,27 @@ const Json *
 sync_object_data(const SyncObject *object); // borrowed; never changed in place by the caller
 const SyncLog *sync_object_log(const SyncObject *object);
 
-// The reporter's side: version + 1, data changed at `attribute` (value NULL: removed), logged.
-// reason: body member, may be NULL. Returns the change, borrowed from the object's log; NULL if the
-// path cannot be set (nothing changed then).
+// The reporter's side: version + 1, data changed at `attribute` (NULL or "": the whole; value NULL:
+// removed), logged. reason: body member, may be NULL. Returns the change, borrowed from the
+// object's log; NULL if the path cannot be set or the data would exceed LIMIT_OBJECT_DATA (nothing
+// changed then).
 SyncChange *sync_object_change(SyncObject *object, const char *attribute, Json *value,
                                const char *reason);
 
-// The observer's side.
+// The observer's side. attributeType "array" with operation add, remove or update changes one
+// element of a list, as reTHINK's reporters do: `value` is what is inserted before the index (a
+// list adds each of its elements), how many are removed from it, or what replaces the element.
 typedef enum {
     SYNC_APPLIED,
-    SYNC_OLD,
-    SYNC_GAP,
-    SYNC_UNFIT
-} SyncResult; // UNFIT: the path cannot be set
+    SYNC_OLD,   // not newer than what we have
+    SYNC_GAP,   // something before it is missing
+    SYNC_UNFIT, // cannot be done to the data, which stay; version, chain and log go on
+} SyncResult;
 SyncResult sync_object_apply(SyncObject *object, SyncChange *change);
 
-// As snapshots travel: everything, with version and chain. sync_object_from_message: NULL with an
-// error where url or version lacks.
+// As snapshots travel: everything, with version and chain; `data` is shared with the object and
+// must not be changed. sync_object_from_json: NULL with an error where url or version lacks.
+// Without a chain (objects of clients) it starts as that of a new object.
 Json *sync_object_to_json(const SyncObject *object);
 SyncObject *sync_object_from_json(const Json *json, GError **error);
 

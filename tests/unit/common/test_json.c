@@ -151,6 +151,24 @@ static void a_path_that_cannot_be_set_changes_nothing(void **state)
     assert_prints(json, "{\"a\":[1],\"t\":\"x\"}");
 }
 
+static void a_changed_tree_leaves_the_old_one_alone(void **state)
+{
+    (void)state;
+    g_autoptr(Json) json = parse("{\"a\":{\"b\":1,\"c\":{}},\"t\":\"x\"}");
+    g_autoptr(Json) two = json_new_number(2);
+    g_autoptr(Json) set = json_with_path(json, "a.d.e", two);
+    assert_prints(set, "{\"a\":{\"b\":1,\"c\":{},\"d\":{\"e\":2}},\"t\":\"x\"}");
+    assert_true(json_get_path(set, "a.c") == json_get_path(json, "a.c"));
+    g_autoptr(Json) without = json_with_path(set, "a.b", NULL);
+    assert_prints(without, "{\"a\":{\"c\":{},\"d\":{\"e\":2}},\"t\":\"x\"}");
+    g_autoptr(Json) same = json_with_path(json, "x.y.z", NULL);
+    assert_prints(same, "{\"a\":{\"b\":1,\"c\":{}},\"t\":\"x\"}");
+    assert_null(json_with_path(json, "t.x", two));
+    assert_null(json_with_path(json, "t.x", NULL));
+    assert_null(json_with_path(json, "", two));
+    assert_prints(json, "{\"a\":{\"b\":1,\"c\":{}},\"t\":\"x\"}");
+}
+
 static void setters_take_a_reference_of_their_own(void **state)
 {
     (void)state;
@@ -201,6 +219,7 @@ int main(void)
         cmocka_unit_test(a_reader_of_the_wrong_kind_gets_the_fallback),
         cmocka_unit_test(a_path_makes_what_lies_between),
         cmocka_unit_test(a_path_that_cannot_be_set_changes_nothing),
+        cmocka_unit_test(a_changed_tree_leaves_the_old_one_alone),
         cmocka_unit_test(setters_take_a_reference_of_their_own),
         cmocka_unit_test(doubles_that_json_lacks_become_null),
         cmocka_unit_test(checked_bytes_may_have_been_wrapped),

@@ -55,6 +55,17 @@
 #define LIMIT_SESSION_GRACE_MS 20000 // a session without a socket is kept so long
 #define LIMIT_OPENS_PER_S 100        // per runtime URL; above, delayed by at most 2 s
 
+#define LIMIT_RECIPIENTS 64 // of one message: each is a message of its own on the bus
+#define LIMIT_SOCKETS (LIMIT_SESSIONS + 1000) // WebSockets: those of sessions, and those that open
+#define LIMIT_SOCKET_PAUSE                                                                         \
+    (256 * 1024) // bytes waiting for a WebSocket from which nothing more is read meanwhile
+#define LIMIT_SOCKET_STALL_MS 10000 // a WebSocket with bytes waiting that takes none is closed
+#define LIMIT_HELD_WHILE_OPENING 64 // messages that a client sends before the answer to `open`
+#define LIMIT_ALLOCATION 32         // addresses in one allocation
+#define LIMIT_STATIC_FILE (4 * 1024 * 1024) // of the page's folder, kept in memory
+#define LIMIT_PROCESSES 1024                // heard of on the bus
+#define LIMIT_OPENING_RUNTIMES 4096         // runtime URLs whose opens are counted
+
 // Conference.
 #define LIMIT_ROOMS 10000
 #define LIMIT_PARTICIPANTS 1000  // per room
@@ -67,7 +78,7 @@
 #define LIMIT_PLACEMENT_TRIES 3      // workers that are asked for one room
 #define LIMIT_ROOM_EMPTY_MS 10000    // a room that nobody joins is kept so long
 #define LIMIT_SESSIONS_TOLD 100000   // to the registry, by all gateways
-#define LIMIT_PROCESSES 20000        // whose presence is remembered
+#define LIMIT_PRESENCES 20000        // processes whose presence is remembered
 #define LIMIT_PRESENCE_LIVE_MS 5000  // silence that counts as death, while we hear ourselves
 #define LIMIT_PRESENCE_FRESH_MS 3000 // of what a presence says about silent participants
 

@@ -102,7 +102,7 @@ Json *json_parse(const char *text, gsize length, gsize most_bytes, GError **erro
 
 Json *json_parse_bytes(const guint8 *data, gsize length)
 {
-    if (data == NULL || length > LIMIT_BUS_FRAME)
+    if (data == NULL)
         return NULL;
     return parse((const char *)data, length, 2 * LIMIT_JSON_DEPTH, NULL);
 }

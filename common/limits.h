@@ -18,6 +18,7 @@
 #define LIMIT_BUS_FRAME (256 * 1024)   // what a bound socket accepts at all
 #define LIMIT_SNAPSHOT_PART                                                                        \
     (48 * 1024) // answers above are split (legacy splits reads at 50,000 characters)
+#define LIMIT_SNAPSHOT_PARTS 64 // of one answer: LIMIT_OBJECT_DATA and what is around it
 #define LIMIT_SDP (96 * 1024)
 #define LIMIT_SDP_MEDIA 64 // m-lines
 
@@ -27,19 +28,26 @@
 #define LIMIT_BUS_REQUESTS_OPEN 65536 // requests of ours that wait for an answer
 #define LIMIT_BUS_REQUESTS_HELD 65536 // requests of others that a handler has not answered yet
 #define LIMIT_BUS_ANSWERS_PER_ASKER 64
+#define LIMIT_BUS_ANSWERS_PER_PROCESS 8192 // what services ask each other
 #define LIMIT_BUS_ANSWERS 65536
+#define LIMIT_BUS_ANSWERS_BYTES (64 * 1024 * 1024) // one answer may have 192 KiB
+#define LIMIT_BUS_TOPICS 65536 // of which a process knows the last message that it put there
 #define LIMIT_BUS_ANSWER_AGE_MS (10 * 60 * 1000)
 #define LIMIT_DEADLINE_SERVICE_MS 3000
 #define LIMIT_DEADLINE_CLIENT_MS 20000
 
 // Objects.
-#define LIMIT_CHANGES_KEPT 256 // per object; whoever lacks more gets a snapshot
+#define LIMIT_VERSION ((1ULL << 53) - 1) // what JavaScript counts exactly
+#define LIMIT_CHANGES_KEPT 256           // per object; whoever lacks more gets a snapshot
 #define LIMIT_CHANGES_KEPT_BYTES                                                                   \
     (512 * 1024) // per object: 256 changes of a client may be 128 KiB each
 #define LIMIT_OBJECT_DATA                                                                          \
-    (2 * 1024 * 1024)           // a client may add members for ever; 1,000 participants fit
-#define LIMIT_CHANGES_HELD 256  // out of order at an observer; beyond it asks for a snapshot
-#define LIMIT_CLIENT_GAP_MS 300 // how long a gap in a client's object holds its successors
+    (2 * 1024 * 1024)                  // a client may add members for ever; 1,000 participants fit
+#define LIMIT_CHANGES_HELD 256         // out of order at an observer; beyond it asks for a snapshot
+#define LIMIT_CLIENT_GAP_MS 300        // how long a gap in a client's object holds its successors
+#define LIMIT_RESYNC_MS 250            // an observer that got no answer asks again, ...
+#define LIMIT_RESYNC_MOST_MS 5000      // ... doubling up to this
+#define LIMIT_RESYNC_GIVE_UP_MS 120000 // ... until nobody has answered for so long
 #define LIMIT_DIGEST_FIRST_MS 500
 #define LIMIT_DIGEST_EVERY_MS 10000
 #define LIMIT_CHILDREN_IN_SNAPSHOT 100

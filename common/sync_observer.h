@@ -12,10 +12,11 @@ typedef struct {
     // The object as a whole: the first snapshot, and any after a gap that deltas could not fill.
     // object: msg.Object as JSON.
     void (*on_snapshot)(SyncObserver *observer, const Json *object, gpointer user);
-    // The next change. change->version is the observer's version now.
+    // The next change. change->version is the observer's version now; 0: an update without a
+    // version, handed on as it came (it is not in the log).
     void (*on_change)(SyncObserver *observer, SyncChange *change, gpointer user);
-    // The reporter deleted the object, or refused it (reason); nothing follows. The callee may free
-    // the observer.
+    // The reporter deleted the object (reason none) or refused it, or nobody has answered for
+    // LIMIT_RESYNC_GIVE_UP_MS; nothing follows. The callee may free the observer. May be NULL.
     void (*on_gone)(SyncObserver *observer, Refusal reason, gpointer user);
 } SyncObserverCalls;
 

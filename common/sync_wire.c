@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+// The messages by which objects travel; see the header for answers in parts. Parts are cut out of
+// the value's JSON text, so that any value can be split without knowing what it is; a piece grows
+// at most to twice its size inside JSON, which still fits a bus message.
+#include <string.h>
+#include "common/codec.h"
+#include "common/limits.h"
+#include "common/sync_wire.h"
+
+Msg__Body *sync_body_copy(const Msg__Body *body)
+{
+    gsize length = msg__body__get_packed_size(body);
+    g_autofree guint8 *packed = g_malloc(length + 1);
+    msg__body__pack(body, packed);
+    return msg__body__unpack(NULL, length, packed);
+}
+
+Envelope *sync_update(const char *url, const SyncChange *change)
+{
+    g_autofree char *to = g_strconcat(url, "/changes", NULL);
+    Envelope *update = envelope_new(MSG__ENVELOPE__TYPE__UPDATE, url, to);
+    update->body = sync_body_copy(change->body);
+    return update;
+}
+
+Json *sync_deltas(const SyncLog *log, guint64 version)
+{
+    g_autoptr(GPtrArray) since = sync_log_since(log, version);
+    if (since == NULL)
+        return NULL;
+    g_autoptr(Json) changes = json_new_array();
+    for (guint i = 0; i < since->len; i++) {
+        const SyncChange *change = since->pdata[i];
+        g_autoptr(Json) body = codec_to_json(&change->body->base);
+        json_append(changes, body);
+    }
+    Json *deltas = json_new_object();
+    json_set_number(deltas, "version", (gint64)sync_log_version(log));
+    json_set_text(deltas, "chain", sync_log_chain(log));
+    json_set(deltas, "changes", changes);
+    return deltas;
+}
+
+// --- answers in parts
+
+// Where the piece that starts at `from` ends: at most LIMIT_SNAPSHOT_PART on, between characters.
+static gsize piece_end(const char *text, gsize length, gsize from)
+{
+    gsize end = from + LIMIT_SNAPSHOT_PART;
+    if (end >= length)
+        return length;
+    while (end > from && ((guint8)text[end] & 0xc0) == 0x80)
+        end--;
+    return end;
+}
+
+static GPtrArray *cut(const char *text, gsize length)
+{
+    GPtrArray *pieces = g_ptr_array_new_with_free_func(g_free);
+    for (gsize from = 0; from < length;) {
+        gsize end = piece_end(text, length, from);
+        g_ptr_array_add(pieces, g_strndup(text + from, end - from));
+        from = end;
+    }
+    return pieces;
+}
+
+static Json *part_of(const GPtrArray *pieces, guint index)
+{
+    Json *part = json_new_object();
+    json_set_number(part, "responses", pieces->len);
+    json_set_number(part, "part", index);
+    json_set_text(part, "text", pieces->pdata[index]);
+    return part;
+}
+
+static void on_member(const char *name, Json *value, gpointer user)
+{
+    json_set(user, name, value);
+}
+
+static void answer_in_parts(BusRequest *request, const Json *body, const GPtrArray *pieces)
+{
+    for (guint i = 0; i + 1 < pieces->len; i++) {
+        g_autoptr(Json) provisional = json_new_object();
+        g_autoptr(Json) part = part_of(pieces, i);
+        json_set_number(provisional, "code", 100);
+        json_set(provisional, "value", part);
+        bus_answer_provisional(request, provisional);
+    }
+    g_autoptr(Json) final = json_new_object();
+    g_autoptr(Json) last = part_of(pieces, pieces->len - 1);
+    json_each(body, on_member, final);
+    json_set(final, "value", last);
+    bus_answer(request, final);
+}
+
+void sync_answer(BusRequest *request, const Json *body)
+{
+    const Json *value = json_get(body, "value");
+    gsize length = 0;
+    g_autofree char *text = value != NULL ? json_print(value, &length) : NULL;
+    if (length <= LIMIT_SNAPSHOT_PART) {
+        bus_answer(request, body);
+        return;
+    }
+    g_autoptr(GPtrArray) pieces = cut(text, length);
+    if (pieces->len > LIMIT_SNAPSHOT_PARTS)
+        bus_refuse(request, MSG__REFUSAL__REASON__too_large, NULL);
+    else
+        answer_in_parts(request, body, pieces);
+}
+
+struct SyncParts {
+    GPtrArray *texts; // by part, NULL where it has not come; empty before the first part
+};
+
+SyncParts *sync_parts_new(void)
+{
+    SyncParts *parts = g_new0(SyncParts, 1);
+    parts->texts = g_ptr_array_new_with_free_func(g_free);
+    return parts;
+}
+
+void sync_parts_free(SyncParts *parts)
+{
+    if (parts == NULL)
+        return;
+    g_ptr_array_unref(parts->texts);
+    g_free(parts);
+}
+
+// Keeps the text if value is a part.
+static gboolean keep(SyncParts *parts, const Json *value)
+{
+    gint64 count = json_get_number(value, "responses", 0);
+    gint64 index = json_get_number(value, "part", -1);
+    const char *text = json_get_text(value, "text");
+    if (text == NULL || count < 2 || count > LIMIT_SNAPSHOT_PARTS || index < 0 || index >= count)
+        return FALSE;
+    if (parts->texts->len != count) {
+        g_ptr_array_set_size(parts->texts, 0);
+        g_ptr_array_set_size(parts->texts, (gint)count);
+    }
+    g_free(parts->texts->pdata[index]);
+    parts->texts->pdata[index] = g_strdup(text);
+    return TRUE;
+}
+
+gboolean sync_parts_keep(SyncParts *parts, const Envelope *answer)
+{
+    g_autoptr(Json) value = envelope_value(answer);
+    return envelope_code(answer) < 200 && keep(parts, value);
+}
+
+static char *joined(const GPtrArray *texts)
+{
+    g_autoptr(GString) whole = g_string_new(NULL);
+    for (guint i = 0; i < texts->len; i++) {
+        if (texts->pdata[i] == NULL)
+            return NULL;
+        g_string_append(whole, texts->pdata[i]);
+    }
+    return g_string_free(g_steal_pointer(&whole), FALSE);
+}
+
+gboolean sync_parts_join(SyncParts *parts, const Envelope *answer, Json **ret_value)
+{
+    g_autoptr(Json) value = envelope_value(answer);
+    if (!keep(parts, value)) {
+        *ret_value = g_steal_pointer(&value);
+        return TRUE;
+    }
+    g_autofree char *text = joined(parts->texts);
+    g_autoptr(Json) whole =
+        text != NULL ? json_parse_bytes((const guint8 *)text, strlen(text)) : NULL;
+    if (whole == NULL)
+        return FALSE;
+    *ret_value = g_steal_pointer(&whole);
+    return TRUE;
+}
+
+// --- digests
+
+struct SyncDigest {
+    Bus *bus;
+    char *url;
+    guint64 version;
+    char *chain;
+    guint timer;
+};
+
+static Envelope *digest_message(const SyncDigest *digest)
+{
+    g_autofree char *to = g_strconcat(digest->url, "/changes", NULL);
+    g_autoptr(Json) value = json_new_object();
+    Envelope *event = envelope_new(MSG__ENVELOPE__TYPE__EVENT, digest->url, to);
+    Msg__Body *body = envelope_body(event);
+    json_set_number(value, "version", (gint64)digest->version);
+    json_set_text(value, "chain", digest->chain);
+    envelope_set_json(&body->value, &body->has_value, value);
+    return event;
+}
+
+static gboolean on_digest_due(gpointer user);
+
+static void arm(SyncDigest *digest, guint after_ms)
+{
+    if (digest->timer != 0)
+        g_source_remove(digest->timer);
+    digest->timer = g_timeout_add(after_ms, on_digest_due, digest);
+}
+
+static gboolean on_digest_due(gpointer user)
+{
+    SyncDigest *digest = user;
+    digest->timer = 0;
+    sync_digest_publish(digest);
+    return G_SOURCE_REMOVE;
+}
+
+static void keep_state(SyncDigest *digest, const SyncLog *log)
+{
+    digest->version = sync_log_version(log);
+    envelope_set(&digest->chain, sync_log_chain(log));
+}
+
+SyncDigest *sync_digest_new(Bus *bus, const char *url, const SyncLog *log)
+{
+    SyncDigest *digest = g_new0(SyncDigest, 1);
+    digest->bus = bus;
+    digest->url = g_strdup(url);
+    keep_state(digest, log);
+    arm(digest, LIMIT_DIGEST_EVERY_MS);
+    return digest;
+}
+
+void sync_digest_free(SyncDigest *digest)
+{
+    if (digest == NULL)
+        return;
+    if (digest->timer != 0)
+        g_source_remove(digest->timer);
+    g_free(digest->url);
+    g_free(digest->chain);
+    g_free(digest);
+}
+
+void sync_digest_changed(SyncDigest *digest, const SyncLog *log)
+{
+    keep_state(digest, log);
+    arm(digest, LIMIT_DIGEST_FIRST_MS);
+}
+
+void sync_digest_publish(SyncDigest *digest)
+{
+    bus_publish(digest->bus, digest_message(digest));
+    arm(digest, LIMIT_DIGEST_EVERY_MS);
+}

@@ -81,6 +81,9 @@ void bus_answer_body(BusRequest *request, const Msg__Body *body);
 // A provisional answer (code < 200), e.g. 100 ringing: seen by the asker, repeats of the request go
 // on being swallowed.
 void bus_answer_provisional(BusRequest *request, const Json *body);
+// Tells the asking process that the request has arrived and will be answered (a gateway that handed
+// it to a client): no more repeats but after an outage. The asker itself does not see it.
+void bus_acknowledge(BusRequest *request);
 // Answers with reason's code, name and sentence (detail, may be NULL, is appended), one log line
 // (request.refused) and the counter.
 void bus_refuse(BusRequest *request, Refusal reason, const char *detail);

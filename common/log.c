@@ -46,6 +46,11 @@ void log_set_trace(const char *trace)
     g_strlcpy(trace_id, trace == NULL ? "" : trace, sizeof trace_id);
 }
 
+const char *log_trace(void)
+{
+    return trace_id[0] == '\0' ? NULL : trace_id;
+}
+
 // One byte of a quoted value; returns where the next goes.
 static char *put_escaped(char *to, guchar byte)
 {

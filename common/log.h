@@ -20,6 +20,7 @@ void log_open(const char *process, LogLevel level, gboolean json);
 // The trace id that lines of this thread carry until it is set again; NULL for none. Copied (<=
 // LIMIT_TRACE).
 void log_set_trace(const char *trace);
+const char *log_trace(void); // NULL where none is set; thread-local
 
 // Writes one line. event: "subject.happened". format: printf; `key=value` pairs separated by one
 // blank; a value that holds blanks, quotes or control characters must come from log_quote.

@@ -10,6 +10,7 @@
 #include "common/sync_object.h"
 #include "common/url.h"
 
+enum { MEMBER_BYTES = 32 }; // what a member costs beside its text
 enum { CHAIN_BYTES = 16, CHAIN_DIGITS = 2 * CHAIN_BYTES };
 
 typedef struct {
@@ -28,7 +29,7 @@ struct SyncLog {
 struct SyncObject {
     Msg__Object *meta; // everything but data, version and chain
     Json *data;
-    gsize data_bytes; // at most what data takes as text; measured anew when it reaches the limit
+    gsize data_bytes; // about what data takes as text; measured anew when it reaches the limit
     SyncLog *log;
 };
 
@@ -396,15 +397,25 @@ static gsize text_bytes(const Json *json)
     return length;
 }
 
+// What data takes after the change: measured by the change alone, and as a whole only
+// where that reaches the limit.
+static gsize bytes_after(const SyncObject *object, const SyncChange *change, const Json *data)
+{
+    const char *attribute = change->body->attribute != NULL ? change->body->attribute : "";
+    const Json *replaced = json_get_path(object->data, attribute);
+    gsize bytes = object->data_bytes + change_bytes(change) + MEMBER_BYTES;
+    if (replaced != NULL)
+        bytes -= MIN(bytes, text_bytes(replaced) + strlen(attribute) + MEMBER_BYTES);
+    return bytes > LIMIT_OBJECT_DATA ? text_bytes(data) : bytes;
+}
+
 // Puts the changed data in. FALSE, with nothing changed, if they cannot be made or are too large.
 static gboolean change_data(SyncObject *object, const SyncChange *change, Json *value)
 {
     g_autoptr(Json) data = data_after(object->data, change->body, value);
     if (data == NULL)
         return FALSE;
-    gsize bytes = object->data_bytes + change_bytes(change);
-    if (bytes > LIMIT_OBJECT_DATA)
-        bytes = text_bytes(data);
+    gsize bytes = bytes_after(object, change, data);
     if (bytes > LIMIT_OBJECT_DATA)
         return FALSE;
     object->data_bytes = bytes;

@@ -254,9 +254,8 @@ static void settle(SyncObserver *observer)
         on_gap(observer);
 }
 
-// After an answer: it should have filled the hole. If it did not, the reporter has not published
-// what we hold, or has forgotten it: the question is not asked again at once, and in the end the
-// reporter is right.
+// After an answer: it should have filled the hole. If it did not, and does not a while later, the
+// reporter has not published what we hold, or has forgotten it: the reporter is right.
 static void settle_answered(SyncObserver *observer)
 {
     release_held(observer);
@@ -265,7 +264,7 @@ static void settle_answered(SyncObserver *observer)
         stop_timer(&observer->gap_timer);
         return;
     }
-    if (observer->retry_ms >= LIMIT_RESYNC_MOST_MS)
+    if (observer->retry_ms > LIMIT_RESYNC_MS)
         drop_held(observer);
     else
         ask_later(observer);

@@ -13,23 +13,24 @@
 #include "bus/routes.h"
 #include "bus/watcher.h"
 #include "common/bus_source.h"
+#include "common/codec.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/refusal.h"
 #include "common/url.h"
 #include "proto/context.pb-c.h"
-#include "common/codec.h"
 
-#define NO_REFUSALS_US                                                                             \
-    (2 * G_USEC_PER_SEC) // subscribers need a moment to come back after a restart
+// A process that starts again needs a moment to subscribe: after the broker's start, and after a
+// route went away, requests are passed on (their askers repeat them) and not refused.
+#define NO_REFUSALS_US (2 * G_USEC_PER_SEC)
 #define PRESENCE_MS 1000
 #define OWN_TOPIC "bus://process/" // + process + " ": each process subscribes to it first
 
 struct Broker {
     char *process;
     char *domain;
-    guint64 incarnation, sequence;
+    guint64 incarnation, sequence, read;
     gint64 started_us;
     zsock_t *publishers;  // XSUB
     zsock_t *subscribers; // XPUB
@@ -114,11 +115,23 @@ static gboolean is_publication_topic(const char *topic, gsize length)
     return url_is_publication(url);
 }
 
+static gboolean read_subscription(void *socket, gpointer user);
+
+// Whether somebody listens, listened a moment ago, or subscribed while this was under way.
+static gboolean may_have_route(Broker *broker, const char *topic, gsize length)
+{
+    while (read_subscription(broker->out, broker))
+        continue;
+    return routes_match(broker->routes, topic, length) ||
+           routes_was_lost(broker->routes, topic, length);
+}
+
 // A message that nobody listens to: 404 if somebody waits for an answer.
 static void on_unrouted(Broker *broker, const char *topic, gsize length, zmq_msg_t *frame)
 {
     if (is_publication_topic(topic, length) ||
-        g_get_monotonic_time() - broker->started_us < NO_REFUSALS_US)
+        g_get_monotonic_time() - broker->started_us < NO_REFUSALS_US ||
+        may_have_route(broker, topic, length))
         return;
     g_autoptr(Envelope) envelope = envelope_unpack(zmq_msg_data(frame), zmq_msg_size(frame), NULL);
     if (envelope == NULL)
@@ -138,17 +151,11 @@ static void learn_name(Watcher *watcher, zmq_msg_t *frame)
         watcher_name(watcher, fd, envelope->source);
 }
 
-// Reads the rest of a message that has more parts than a message has. Returns whether there was
-// any.
-static gboolean discard_rest(void *socket, zmq_msg_t *last)
+// Reads the rest of a message that has more parts than it should, after `last`.
+static void discard_rest(void *socket, zmq_msg_t *last)
 {
-    gboolean any = FALSE;
-    while (zmq_msg_more(last)) {
-        any = TRUE;
-        if (zmq_msg_recv(last, socket, ZMQ_DONTWAIT) < 0)
-            break;
-    }
-    return any;
+    while (zmq_msg_more(last) && zmq_msg_recv(last, socket, ZMQ_DONTWAIT) >= 0)
+        continue;
 }
 
 static gboolean is_well_formed(zmq_msg_t *topic, zmq_msg_t *frame)
@@ -177,17 +184,17 @@ static gboolean read_published(void *socket, gpointer user)
     zmq_msg_t topic, frame;
     zmq_msg_init(&topic);
     zmq_msg_init(&frame);
-    watcher_drain(broker->in_watcher);
+    // Once a batch: asking the monitor costs a system call.
+    if (broker->read++ % LIMIT_BUS_DISPATCH == 0)
+        watcher_drain(broker->in_watcher);
     gboolean got = zmq_msg_recv(&topic, socket, ZMQ_DONTWAIT) >= 0;
-    gboolean whole = got && zmq_msg_more(&topic) &&
-                     zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0 && !zmq_msg_more(&frame) &&
-                     is_well_formed(&topic, &frame);
-    if (whole) {
+    gboolean two = got && zmq_msg_more(&topic) && zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0;
+    if (two && !zmq_msg_more(&frame) && is_well_formed(&topic, &frame))
         on_published(broker, &topic, &frame);
-    } else if (got) {
-        discard_rest(socket, zmq_msg_size(&frame) > 0 ? &frame : &topic);
+    else if (got)
         metrics_add(METRIC_BUS_MALFORMED, 1);
-    }
+    if (two)
+        discard_rest(socket, &frame);
     zmq_msg_close(&topic);
     zmq_msg_close(&frame);
     return got;
@@ -214,7 +221,7 @@ static void on_subscription(Broker *broker, zmq_msg_t *frame)
         if (process != NULL)
             watcher_name(broker->out_watcher, zmq_msg_get(frame, ZMQ_SRCFD), process);
     } else if (bytes[0] == 0) {
-        routes_remove(broker->routes, topic, length);
+        routes_remove(broker->routes, topic, length, g_get_monotonic_time());
         if (process != NULL)
             on_watched("gone", process, "subscribe", "", broker);
     }
@@ -227,8 +234,10 @@ static gboolean read_subscription(void *socket, gpointer user)
     zmq_msg_init(&frame);
     watcher_drain(broker->out_watcher);
     gboolean got = zmq_msg_recv(&frame, socket, ZMQ_DONTWAIT) >= 0;
-    if (got && zmq_msg_size(&frame) > 0 && !discard_rest(socket, &frame))
+    if (got && zmq_msg_size(&frame) > 0 && !zmq_msg_more(&frame))
         on_subscription(broker, &frame);
+    if (got)
+        discard_rest(socket, &frame);
     zmq_msg_close(&frame);
     return got;
 }
@@ -236,6 +245,7 @@ static gboolean read_subscription(void *socket, gpointer user)
 static gboolean on_presence(gpointer user)
 {
     Broker *broker = user;
+    routes_forget(broker->routes, g_get_monotonic_time() - NO_REFUSALS_US);
     Msg__Presence presence = MSG__PRESENCE__INIT;
     g_autofree char *url = g_strdup_printf("ctxt://%s/process/%s", broker->domain, broker->process);
     g_autofree char *topic = g_strconcat(url, "/changes", NULL);

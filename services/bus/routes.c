@@ -6,10 +6,11 @@
 
 #include "common/limits.h"
 
-#define TOPIC_MAX (LIMIT_URL + 1) // a URL and its blank
+#define TOPIC_MOST (LIMIT_URL + 1) // a URL and its blank
 
 struct Routes {
-    GHashTable *topics; // set of strings
+    GHashTable *topics; // topic -> time at which it went away; NULL: in force
+    guint lost;         // how many of them went away
 };
 
 Routes *routes_new(void)
@@ -29,44 +30,81 @@ void routes_free(Routes *routes)
 
 static gboolean is_route(const char *topic, gsize length)
 {
-    return length > 0 && length <= TOPIC_MAX && memchr(topic, '\0', length) == NULL &&
+    return length > 0 && length <= TOPIC_MOST && memchr(topic, '\0', length) == NULL &&
            (topic[length - 1] == ' ' || topic[length - 1] == '/');
 }
 
 void routes_add(Routes *routes, const char *topic, gsize length)
 {
-    if (is_route(topic, length))
-        g_hash_table_add(routes->topics, g_strndup(topic, length));
-}
-
-void routes_remove(Routes *routes, const char *topic, gsize length)
-{
     if (!is_route(topic, length))
         return;
     g_autofree char *text = g_strndup(topic, length);
-    g_hash_table_remove(routes->topics, text);
+    if (g_hash_table_lookup(routes->topics, text) != NULL)
+        routes->lost--;
+    g_hash_table_replace(routes->topics, g_steal_pointer(&text), NULL);
 }
 
-gboolean routes_match(const Routes *routes, const char *topic, gsize length)
+void routes_remove(Routes *routes, const char *topic, gsize length, gint64 now_us)
 {
-    char text[TOPIC_MAX + 1];
-    if (length == 0 || length > TOPIC_MAX)
+    gpointer gone = NULL;
+    if (!is_route(topic, length))
+        return;
+    g_autofree char *text = g_strndup(topic, length);
+    if (!g_hash_table_lookup_extended(routes->topics, text, NULL, &gone) || gone != NULL)
+        return;
+    g_hash_table_replace(routes->topics, g_steal_pointer(&text), GSIZE_TO_POINTER(now_us));
+    routes->lost++;
+}
+
+static gboolean has(const Routes *routes, const char *text, gboolean lost)
+{
+    gpointer gone = NULL;
+    return g_hash_table_lookup_extended(routes->topics, text, NULL, &gone) &&
+           (gone != NULL) == lost;
+}
+
+static gboolean find(const Routes *routes, const char *topic, gsize length, gboolean lost)
+{
+    char text[TOPIC_MOST + 1];
+    if (length == 0 || length > TOPIC_MOST)
         return FALSE;
     memcpy(text, topic, length);
     text[length] = '\0';
-    if (g_hash_table_contains(routes->topics, text))
+    if (has(routes, text, lost))
         return TRUE;
     for (gsize end = length; end > 0; end--) {
         if (text[end - 1] != '/')
             continue;
         text[end] = '\0';
-        if (g_hash_table_contains(routes->topics, text))
+        if (has(routes, text, lost))
             return TRUE;
     }
     return FALSE;
 }
 
+gboolean routes_match(const Routes *routes, const char *topic, gsize length)
+{
+    return find(routes, topic, length, FALSE);
+}
+
+gboolean routes_was_lost(const Routes *routes, const char *topic, gsize length)
+{
+    return routes->lost > 0 && find(routes, topic, length, TRUE);
+}
+
+static gboolean is_older(gpointer topic, gpointer gone, gpointer before_us)
+{
+    (void)topic;
+    return gone != NULL && (gint64)GPOINTER_TO_SIZE(gone) < *(gint64 *)before_us;
+}
+
+void routes_forget(Routes *routes, gint64 before_us)
+{
+    if (routes->lost > 0)
+        routes->lost -= g_hash_table_foreach_remove(routes->topics, is_older, &before_us);
+}
+
 guint routes_count(const Routes *routes)
 {
-    return g_hash_table_size(routes->topics);
+    return g_hash_table_size(routes->topics) - routes->lost;
 }

@@ -50,9 +50,37 @@ static void the_last_subscription_takes_the_route_away(void **state)
     (void)state;
     g_autoptr(Routes) routes = routes_new();
     routes_add(routes, "a://b ", 6);
-    routes_remove(routes, "a://b ", 6);
-    routes_remove(routes, "never://there ", 14);
+    routes_remove(routes, "a://b ", 6, 1000);
+    routes_remove(routes, "never://there ", 14, 1000);
     assert_false(match(routes, "a://b "));
+    assert_int_equal(routes_count(routes), 0);
+}
+
+static void a_lost_route_is_remembered_until_forgotten(void **state)
+{
+    (void)state;
+    g_autoptr(Routes) routes = routes_new();
+    routes_add(routes, "a://b/", 6);
+    assert_false(routes_was_lost(routes, "a://b/c ", 8));
+    routes_remove(routes, "a://b/", 6, 1000);
+    routes_forget(routes, 1000);
+    assert_true(routes_was_lost(routes, "a://b/c ", 8));
+    assert_false(routes_was_lost(routes, "a://x/c ", 8));
+    routes_forget(routes, 1001);
+    assert_false(routes_was_lost(routes, "a://b/c ", 8));
+}
+
+static void a_route_that_came_back_is_not_lost(void **state)
+{
+    (void)state;
+    g_autoptr(Routes) routes = routes_new();
+    routes_add(routes, "a://b ", 6);
+    routes_remove(routes, "a://b ", 6, 1000);
+    routes_add(routes, "a://b ", 6);
+    routes_forget(routes, 2000);
+    assert_true(match(routes, "a://b "));
+    assert_false(routes_was_lost(routes, "a://b ", 6));
+    assert_int_equal(routes_count(routes), 1);
 }
 
 static void hostile_topics_are_ignored(void **state)
@@ -75,6 +103,8 @@ int main(void)
         cmocka_unit_test(a_prefix_reaches_everything_below),
         cmocka_unit_test(a_watcher_is_no_route),
         cmocka_unit_test(the_last_subscription_takes_the_route_away),
+        cmocka_unit_test(a_lost_route_is_remembered_until_forgotten),
+        cmocka_unit_test(a_route_that_came_back_is_not_lost),
         cmocka_unit_test(hostile_topics_are_ignored),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -24,7 +24,16 @@
     METRIC(JOINS_STORED, "joins_stored_total", "joins made durable and answered 200")              \
     METRIC(ROOMS, "rooms", "rooms that exist now")                                                 \
     METRIC(PARTICIPANTS, "participants", "participants of all rooms now")                          \
-    METRIC(STORE_FAILED, "store_failed_total", "commits of the registry's store that failed")
+    METRIC(STORE_FAILED, "store_failed_total", "commits of the registry's store that failed")      \
+    METRIC(GATEWAY_SESSIONS, "gateway_sessions", "sessions, those that are away included")         \
+    METRIC(GATEWAY_SOCKETS, "gateway_websockets", "open WebSockets")                               \
+    METRIC(GATEWAY_RECEIVED, "gateway_received_total", "messages from WebSockets")                 \
+    METRIC(GATEWAY_SENT, "gateway_sent_total", "messages into WebSockets")                         \
+    METRIC(GATEWAY_RESUMED, "gateway_resumed_total", "sessions that came back on a new WebSocket") \
+    METRIC(GATEWAY_SLOW_READERS, "gateway_slow_readers_total",                                     \
+           "WebSockets closed because they did not read")                                          \
+    METRIC(GATEWAY_UNASKED, "gateway_unasked_answers_total",                                       \
+           "answers of clients to nothing that they were asked")
 
 typedef enum {
 #define METRIC_ENUM(id, name, text) METRIC_##id,

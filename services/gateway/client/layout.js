@@ -34,11 +34,11 @@ function scrolling(width, gap) {
 
 /** @param {HTMLElement} grid @param {number} n tiles in it that take part */
 export function layout(grid, n) {
-    const { clientWidth, clientHeight } = grid;
-    if (clientWidth === 0 || n === 0)
+    if (grid.clientWidth === 0 || n === 0)
         return;
-    const gap = parseFloat(getComputedStyle(grid).columnGap) || 0;
-    const { width, height, scrolls } = bestFit(n, clientWidth, clientHeight, gap);
+    const { columnGap, paddingTop, paddingBottom } = getComputedStyle(grid);
+    const space = grid.clientHeight - parseFloat(paddingTop) - parseFloat(paddingBottom);
+    const { width, height, scrolls } = bestFit(n, grid.clientWidth, space, parseFloat(columnGap) || 0);
     grid.style.setProperty('--tile-width', `${width}px`);
     grid.style.setProperty('--tile-height', `${height}px`);
     grid.toggleAttribute('data-scrolls', scrolls);

@@ -56,12 +56,10 @@ static void on_message(const Envelope *message, BusRequest *request, gpointer us
 {
     const Group *group = user;
     const ServiceRow *row = find_row(group, message->type);
-    log_set_trace(message->trace);
     if (row != NULL)
         row->handle(group->service, message, request);
     else if (request != NULL)
         bus_refuse(request, MSG__REFUSAL__REASON__unsupported, envelope_type_text(message));
-    log_set_trace(NULL);
 }
 
 // The topic that a row's address stands for.

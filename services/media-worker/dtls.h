@@ -44,6 +44,7 @@ typedef struct {
     guint8 fingerprint[DTLS_FINGERPRINT_BYTES]; // that the peer's certificate must have
     DtlsSend send;
     gpointer user;
+    gboolean only_cm; // knows AES128_CM_SHA1_80 alone (test peers)
 } DtlsSettings;
 DtlsSession *dtls_session_new(DtlsContext *context, const DtlsSettings *settings);
 void dtls_session_free(DtlsSession *session);

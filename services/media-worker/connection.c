@@ -8,9 +8,6 @@
 #include "common/log.h"
 #include "common/url.h"
 
-#define FINGERPRINT_BYTES SDP_FINGERPRINT_BYTES
-G_STATIC_ASSERT(FINGERPRINT_BYTES == DTLS_FINGERPRINT_BYTES);
-
 struct Connection {
     const ConnectionHome *home;
     char *participant, *url, *client_url;

@@ -310,6 +310,38 @@ static gboolean admit_offer(Room *room, const ConnectionOffer *offer, const char
     return TRUE;
 }
 
+// An answer that waits until the routes of the fresh object stand: its observers ask at once.
+typedef struct {
+    Room *room;
+    BusRequest *request;
+    char *participant;
+} Admitted;
+
+static void on_admission_routed(gpointer user)
+{
+    Admitted *admitted = user;
+    const Connection *connection =
+        g_hash_table_lookup(admitted->room->connections, admitted->participant);
+    if (connection != NULL) {
+        g_autoptr(Json) value = connection_json(connection);
+        answer_with(admitted->request, value);
+    } else {
+        bus_refuse(admitted->request, MSG__REFUSAL__REASON__no_such_participant, NULL);
+    }
+    bus_request_unref(admitted->request);
+    g_free(admitted->participant);
+    g_free(admitted);
+}
+
+static void answer_when_routed(Room *room, const char *participant, BusRequest *request)
+{
+    Admitted *admitted = g_new0(Admitted, 1);
+    admitted->room = room;
+    admitted->request = bus_request_ref(request);
+    admitted->participant = g_strdup(participant);
+    bus_when_routed(room->home.bus, on_admission_routed, admitted);
+}
+
 static void admit_or_refuse(Room *room, const ConnectionOffer *offer, BusRequest *request)
 {
     const Connection *known = g_hash_table_lookup(room->connections, offer->participant);
@@ -319,9 +351,7 @@ static void admit_or_refuse(Room *room, const ConnectionOffer *offer, BusRequest
         bus_refuse(request, MSG__REFUSAL__REASON__bad_offer, words);
         return;
     }
-    g_autoptr(Json) value =
-        connection_json(g_hash_table_lookup(room->connections, offer->participant));
-    answer_with(request, value);
+    answer_when_routed(room, offer->participant, request);
     observe_communication(room);
     want_pass(room);
 }

@@ -21,7 +21,7 @@ typedef struct {
 typedef struct {
     MediaPeerDescription *description; // its `number` is the caller's to set
     char *text;
-    guint8 fingerprint[SDP_FINGERPRINT_BYTES]; // of the certificate that the client must show
+    guint8 fingerprint[DTLS_FINGERPRINT_BYTES]; // of the certificate that the client must show
 } SdpAnswer;
 
 // NULL if the offer cannot be answered; *ret_words (static) says why.

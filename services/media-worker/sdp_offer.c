@@ -347,20 +347,8 @@ static const char *read_media(const Reading *reading, guint index)
 
 static gboolean read_fingerprint(const char *value, guint8 *ret_bytes)
 {
-    if (g_ascii_strncasecmp(value, "sha-256 ", 8) != 0)
-        return FALSE;
-    const char *digits = value + 8;
-    if (strlen(digits) != SDP_FINGERPRINT_BYTES * 3 - 1)
-        return FALSE;
-    for (guint i = 0; i < SDP_FINGERPRINT_BYTES; i++, digits += 3) {
-        gboolean last = i == SDP_FINGERPRINT_BYTES - 1;
-        if (!g_ascii_isxdigit(digits[0]) || !g_ascii_isxdigit(digits[1]) ||
-            digits[2] != (last ? '\0' : ':'))
-            return FALSE;
-        ret_bytes[i] =
-            (guint8)(g_ascii_xdigit_value(digits[0]) << 4 | g_ascii_xdigit_value(digits[1]));
-    }
-    return TRUE;
+    return g_ascii_strncasecmp(value, "sha-256 ", 8) == 0 &&
+           dtls_fingerprint_parse(value + 8, ret_bytes);
 }
 
 static gboolean find_fingerprint(const Reading *reading, const GstSDPMedia *media)

@@ -6,9 +6,8 @@
 //
 // RFC 8866 (SDP), RFC 8839 (ICE), RFC 8122 (fingerprint), RFC 9143 (BUNDLE), RFC 8285 (extensions).
 #pragma once
+#include "media-worker/dtls.h"
 #include "media-worker/media.h"
-
-#define SDP_FINGERPRINT_BYTES 32 // SHA-256
 
 // One m-line, in the order of the offer: an answer must have as many.
 typedef struct {
@@ -27,7 +26,7 @@ typedef struct {
     guint n_media;
     SdpMedia *media;
     char ufrag[256 + 1];
-    guint8 fingerprint[SDP_FINGERPRINT_BYTES]; // of the certificate that the client must show
+    guint8 fingerprint[DTLS_FINGERPRINT_BYTES]; // of the certificate that the client must show
     MediaExtensions extensions;                // one numbering for all m-lines of a bundle
 } SdpOffer;
 

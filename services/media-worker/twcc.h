@@ -13,12 +13,10 @@
 
 typedef struct {
     gboolean started;
-    guint64 next;              // first number (unwrapped) that the next feedback tells of
-    guint64 newest;            // the highest that arrived
-    gint64 start_us;           // arrival times count from here
-    guint8 count;              // of feedback packets, wraps
-    gint32 ticks[TWCC_WINDOW]; // arrival by number % window, in 250 us since start_us + 1; 0: not
-                               // arrived
+    guint8 count;               // of feedback packets, wraps
+    guint64 next;               // first number (unwrapped) that the next feedback tells of
+    guint64 newest;             // the highest that arrived
+    guint32 ticks[TWCC_WINDOW]; // arrival by number % window, in 250 us; 0: not arrived
 } TwccRecorder;
 
 void twcc_recorder_init(TwccRecorder *recorder);

@@ -246,6 +246,17 @@ const Member *room_member_of(const Room *room, const char *session, const char *
     return of_session == 1 ? found : NULL;
 }
 
+gboolean room_has_session(const Room *room, const char *session)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, room->members);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (g_strcmp0(((const Member *)value)->session, session) == 0)
+            return TRUE;
+    return FALSE;
+}
+
 GList *room_members(const Room *room)
 {
     return g_hash_table_get_values(room->members);

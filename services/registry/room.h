@@ -65,6 +65,7 @@ gboolean room_is_closed(const Room *room);
 const Member *room_member(const Room *room, const char *participant); // NULL: not in
 // The session's participant: the one of this hyperty, else the session's only one. NULL: none.
 const Member *room_member_of(const Room *room, const char *session, const char *hyperty);
+gboolean room_has_session(const Room *room, const char *session);
 GList *room_members(const Room *room); // of const Member *; free the list
 // Its entry in the Communication; borrowed, NULL if not in.
 const Json *room_participant(const Room *room, const char *participant);

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+// See presence.h. What a worker has been asked for since it was heard last counts as load, or a
+// hundred rooms made within one second would all go to the same worker.
+#include "registry/presence.h"
+#include <string.h>
+#include "common/limits.h"
+#include "common/url.h"
+
+#define FORGET_US (60 * G_USEC_PER_SEC)
+
+struct Presences {
+    GHashTable *by_process; // name -> Presence
+    GHashTable *by_address; // address -> Presence, borrowed
+};
+
+static void presence_free(gpointer data)
+{
+    Presence *presence = data;
+    g_free(presence->process);
+    g_free(presence->role);
+    g_free(presence->address);
+    if (presence->room != NULL)
+        msg__room_health__free_unpacked(presence->room, NULL);
+    g_free(presence);
+}
+
+Presences *presences_new(void)
+{
+    Presences *presences = g_new0(Presences, 1);
+    presences->by_process = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, presence_free);
+    presences->by_address = g_hash_table_new(g_str_hash, g_str_equal);
+    return presences;
+}
+
+void presences_free(Presences *presences)
+{
+    if (presences == NULL)
+        return;
+    g_hash_table_unref(presences->by_address);
+    g_hash_table_unref(presences->by_process);
+    g_free(presences);
+}
+
+static gboolean is_sound(const Msg__Presence *message, const char *source)
+{
+    const Msg__RoomHealth *room = message->room;
+    return message->process != NULL && g_strcmp0(message->process, source) == 0 &&
+           url_is_key(message->process) && message->role != NULL && url_is_key(message->role) &&
+           (message->address == NULL || url_is_valid(message->address)) &&
+           (room == NULL || room->n_silent <= LIMIT_PARTICIPANTS);
+}
+
+static Presence *add(Presences *presences, const Msg__Presence *message)
+{
+    if (g_hash_table_size(presences->by_process) >= LIMIT_PRESENCES)
+        return NULL;
+    Presence *presence = g_new0(Presence, 1);
+    presence->process = g_strdup(message->process);
+    presence->role = g_strdup(message->role);
+    presence->address = g_strdup(message->address);
+    g_hash_table_insert(presences->by_process, presence->process, presence);
+    if (presence->address != NULL)
+        g_hash_table_replace(presences->by_address, presence->address, presence);
+    return presence;
+}
+
+static void remember_room(Presence *presence, const Msg__RoomHealth *room)
+{
+    if (presence->room != NULL)
+        msg__room_health__free_unpacked(g_steal_pointer(&presence->room), NULL);
+    if (room == NULL)
+        return;
+    gsize length = msg__room_health__get_packed_size(room);
+    g_autofree guint8 *packed = g_malloc(length + 1);
+    msg__room_health__pack(room, packed);
+    presence->room = msg__room_health__unpack(NULL, length, packed);
+}
+
+gboolean presences_hear(Presences *presences, const Msg__Presence *message, const char *source,
+                        gint64 now_us)
+{
+    if (!is_sound(message, source))
+        return FALSE;
+    Presence *presence = presences_find(presences, message->process);
+    if (presence == NULL)
+        presence = add(presences, message);
+    if (presence == NULL)
+        return FALSE;
+    presence->draining = message->draining;
+    presence->gone = FALSE;
+    presence->capacity = message->capacity;
+    presence->load = message->load;
+    presence->granted = 0;
+    presence->heard_us = now_us;
+    remember_room(presence, message->room);
+    return TRUE;
+}
+
+void presences_gone(Presences *presences, const char *process)
+{
+    Presence *presence = presences_find(presences, process);
+    if (presence != NULL)
+        presence->gone = TRUE;
+}
+
+void presences_restart(Presences *presences, gint64 now_us)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, presences->by_process);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Presence *presence = value;
+        presence->heard_us = now_us;
+        presence->gone = FALSE;
+    }
+}
+
+void presences_prune(Presences *presences, gint64 now_us)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, presences->by_process);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Presence *presence = value;
+        if (now_us - presence->heard_us < FORGET_US || presence->asked > 0)
+            continue;
+        if (presence->address != NULL && presences_at(presences, presence->address) == presence)
+            g_hash_table_remove(presences->by_address, presence->address);
+        g_hash_table_iter_remove(&iter);
+    }
+}
+
+Presence *presences_find(const Presences *presences, const char *process)
+{
+    return g_hash_table_lookup(presences->by_process, process);
+}
+
+const Presence *presences_at(const Presences *presences, const char *address)
+{
+    return g_hash_table_lookup(presences->by_address, address);
+}
+
+gboolean presence_is_live(const Presence *presence, gint64 now_us)
+{
+    return presence != NULL && !presence->gone &&
+           now_us - presence->heard_us < LIMIT_PRESENCE_LIVE_MS * G_TIME_SPAN_MILLISECOND;
+}
+
+static guint64 load_of(const Presence *worker)
+{
+    return (guint64)worker->load + worker->asked + worker->granted;
+}
+
+static gboolean can_take_one(const Presence *worker, GHashTable *tried, gint64 now_us)
+{
+    return strcmp(worker->role, "worker") == 0 && worker->address != NULL && !worker->draining &&
+           presence_is_live(worker, now_us) && load_of(worker) < worker->capacity &&
+           (tried == NULL || !g_hash_table_contains(tried, worker->process));
+}
+
+// Less loaded for its size; among equals by name, so that the choice can be foreseen.
+static gboolean is_better(const Presence *a, const Presence *b)
+{
+    guint64 load_a = load_of(a) * b->capacity, load_b = load_of(b) * a->capacity;
+    return load_a < load_b || (load_a == load_b && strcmp(a->process, b->process) < 0);
+}
+
+Presence *presences_choose_worker(const Presences *presences, GHashTable *tried, gint64 now_us)
+{
+    Presence *best = NULL;
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, presences->by_process);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (can_take_one(value, tried, now_us) && (best == NULL || is_better(value, best)))
+            best = value;
+    return best;
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+// Makes the parts of the registry in the order in which they need each other, restores the rooms,
+// and ends them in the opposite order.
+#include "registry/registry.h"
+#include "common/limits.h"
+#include "common/log.h"
+#include "registry/admission.h"
+#include "registry/loss.h"
+#include "registry/placement.h"
+
+#define TICK_MS 500
+#define TICKS_PER_MINUTE 120
+#define TICKS_TO_CATCH_UP 10
+#define GRACE_S_MAX 86400
+
+static void on_store_broken(gpointer user)
+{
+    Registry *registry = user;
+    log_event(LOG_ERROR, "store.broken", "the registry ends: what starts it may help");
+    service_stop(registry->service, 1);
+}
+
+static gboolean on_tick(gpointer user)
+{
+    Registry *registry = user;
+    gint64 now_us = g_get_monotonic_time();
+    loss_tick(registry->loss, now_us);
+    if (++registry->ticks % TICKS_TO_CATCH_UP == 0)
+        batch_catch_up(registry->batch);
+    if (batch_is_idle(registry->batch))
+        store_tidy(registry->store, g_get_real_time() / G_USEC_PER_SEC);
+    if (registry->ticks % TICKS_PER_MINUTE == 0)
+        presences_prune(registry->presences, now_us);
+    if (service_is_draining(registry->service) && admissions_count(registry->admissions) == 0)
+        service_stop(registry->service, 0);
+    return G_SOURCE_CONTINUE;
+}
+
+// While the link was down nobody could be heard: nothing is counted against anybody.
+static void on_link(gboolean connected, gpointer user)
+{
+    Registry *registry = user;
+    if (!connected)
+        return;
+    presences_restart(registry->presences, g_get_monotonic_time());
+    loss_restart(registry->loss);
+}
+
+static void restore_room(Room *room, gpointer user)
+{
+    rooms_restore(user, room);
+}
+
+static gboolean restore(Registry *registry, const char *path, GError **error)
+{
+    if (!store_load(registry->store, restore_room, registry->rooms, error))
+        return FALSE;
+    log_event(LOG_INFO, "store.opened", "path=%s rooms=%u", log_quote(path),
+              rooms_count(registry->rooms));
+    return TRUE;
+}
+
+static void make_parts(Registry *registry, guint grace_s)
+{
+    registry->rooms = rooms_new(registry->bus);
+    registry->batch = batch_new(registry->rooms, registry->store, on_store_broken, registry);
+    registry->sessions = sessions_new();
+    registry->presences = presences_new();
+    registry->placements = placements_new(registry);
+    registry->admissions = admissions_new(registry);
+    registry->loss = loss_new(registry, grace_s);
+}
+
+gboolean registry_start(Service *service, GError **error)
+{
+    const Config *config = service_config(service);
+    const char *path = config_text(config, CONFIG_REGISTRY_STORE);
+    gint64 grace_s = 0;
+    if (!config_number(config, CONFIG_REGISTRY_GRACE_S, 0, GRACE_S_MAX, &grace_s, error))
+        return FALSE;
+    g_autoptr(Store) store = store_open(path, error);
+    if (store == NULL)
+        return FALSE;
+    Registry *registry = g_new0(Registry, 1);
+    registry->service = service;
+    registry->bus = service_bus(service);
+    registry->store = g_steal_pointer(&store);
+    make_parts(registry, (guint)grace_s);
+    service_set_state(service, registry);
+    bus_set_link_handler(registry->bus, on_link, registry);
+    registry->tick = g_timeout_add(TICK_MS, on_tick, registry);
+    return restore(registry, path, error);
+}
+
+void registry_presence(Service *service, Msg__Presence *presence)
+{
+    const Registry *registry = service_state(service);
+    presence->address = g_strdup_printf("hyperty://%s/conference", service_domain(service));
+    presence->has_load = TRUE;
+    presence->load = rooms_count(registry->rooms);
+    presence->has_capacity = TRUE;
+    presence->capacity = LIMIT_ROOMS;
+}
+
+// on_tick stops the service when the last join is through; new ones are refused meanwhile.
+void registry_drain(Service *service)
+{
+    (void)service;
+}
+
+void registry_stop(Service *service)
+{
+    Registry *registry = service_state(service);
+    if (registry == NULL)
+        return;
+    g_source_remove(registry->tick);
+    bus_set_link_handler(registry->bus, NULL, NULL);
+    batch_flush(registry->batch);
+    loss_free(registry->loss);
+    admissions_free(registry->admissions);
+    placements_free(registry->placements);
+    batch_free(registry->batch);
+    presences_free(registry->presences);
+    sessions_free(registry->sessions);
+    rooms_free(registry->rooms);
+    store_close(registry->store);
+    g_free(registry);
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// See reply.h.
+#include "registry/reply.h"
+#include "common/log.h"
+#include "common/metrics.h"
+
+#define RETRY_AFTER_S 2
+
+void reply_done(BusRequest *request)
+{
+    g_autoptr(Json) body = json_new_object();
+    json_set_number(body, "code", 200);
+    bus_answer(request, body);
+}
+
+void reply_refuse(BusRequest *request, Refusal reason, const char *detail)
+{
+    if (refusal_code(reason) != 503) {
+        bus_refuse(request, reason, detail);
+        return;
+    }
+    g_autoptr(Json) body = json_new_object();
+    json_set_number(body, "code", refusal_code(reason));
+    json_set_text(body, "reason", refusal_name(reason));
+    json_set_text(body, "desc", refusal_text(reason));
+    json_set_text(body, "description", refusal_text(reason));
+    json_set_number(body, "retry_after", RETRY_AFTER_S);
+    metrics_refused(reason);
+    log_event(LOG_WARNING, "request.refused", "reason=%s from=%s", refusal_name(reason),
+              log_quote(bus_request_message(request)->from));
+    bus_answer(request, body);
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+// See sessions.h. Two tables: sessions by id, and the session of each address.
+#include "registry/sessions.h"
+#include "common/limits.h"
+#include "common/url.h"
+
+struct Sessions {
+    GHashTable *by_id;      // id -> Msg__Session
+    GHashTable *by_address; // address -> Msg__Session, borrowed
+};
+
+static void free_session(gpointer session)
+{
+    msg__session__free_unpacked(session, NULL);
+}
+
+Sessions *sessions_new(void)
+{
+    Sessions *sessions = g_new0(Sessions, 1);
+    sessions->by_id = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_session);
+    sessions->by_address = g_hash_table_new(g_str_hash, g_str_equal);
+    return sessions;
+}
+
+void sessions_free(Sessions *sessions)
+{
+    if (sessions == NULL)
+        return;
+    g_hash_table_unref(sessions->by_address);
+    g_hash_table_unref(sessions->by_id);
+    g_free(sessions);
+}
+
+static Msg__Session *copy_session(const Msg__Session *session)
+{
+    gsize length = msg__session__get_packed_size(session);
+    g_autofree guint8 *packed = g_malloc(length);
+    msg__session__pack(session, packed);
+    return msg__session__unpack(NULL, length, packed);
+}
+
+static gboolean is_live(const Msg__Session *session)
+{
+    return g_strcmp0(session->status, "live") == 0;
+}
+
+static Refusal check(const Sessions *sessions, const Msg__Session *session)
+{
+    if (session->session == NULL || !url_is_key(session->session))
+        return MSG__REFUSAL__REASON__malformed;
+    if (session->n_addresses > LIMIT_SESSION_ADDRESSES)
+        return MSG__REFUSAL__REASON__too_large;
+    for (gsize i = 0; i < session->n_addresses; i++)
+        if (!url_is_valid(session->addresses[i]))
+            return MSG__REFUSAL__REASON__bad_address;
+    if (sessions_find(sessions, session->session) == NULL &&
+        sessions_count(sessions) >= LIMIT_SESSIONS_TOLD)
+        return MSG__REFUSAL__REASON__too_many;
+    return MSG__REFUSAL__REASON__none;
+}
+
+static void drop(Sessions *sessions, Msg__Session *session)
+{
+    for (gsize i = 0; i < session->n_addresses; i++)
+        if (g_hash_table_lookup(sessions->by_address, session->addresses[i]) == session)
+            g_hash_table_remove(sessions->by_address, session->addresses[i]);
+    g_hash_table_remove(sessions->by_id, session->session);
+}
+
+static void add(Sessions *sessions, Msg__Session *session)
+{
+    g_hash_table_insert(sessions->by_id, session->session, session);
+    for (gsize i = 0; i < session->n_addresses; i++)
+        if (!g_hash_table_contains(sessions->by_address, session->addresses[i]))
+            g_hash_table_insert(sessions->by_address, session->addresses[i], session);
+}
+
+Refusal sessions_tell(Sessions *sessions, const Msg__Session *session, const char *gateway)
+{
+    Refusal refusal = check(sessions, session);
+    if (refusal != MSG__REFUSAL__REASON__none)
+        return refusal;
+    Msg__Session *known = g_hash_table_lookup(sessions->by_id, session->session);
+    if (known != NULL && g_strcmp0(known->gateway, gateway) != 0 && !is_live(session))
+        return MSG__REFUSAL__REASON__none;
+    Msg__Session *told = copy_session(session);
+    g_free(told->gateway);
+    told->gateway = g_strdup(gateway);
+    if (known != NULL)
+        drop(sessions, known);
+    add(sessions, told);
+    return MSG__REFUSAL__REASON__none;
+}
+
+void sessions_forget(Sessions *sessions, const char *session, const char *gateway)
+{
+    Msg__Session *known = g_hash_table_lookup(sessions->by_id, session);
+    if (known != NULL && g_strcmp0(known->gateway, gateway) == 0)
+        drop(sessions, known);
+}
+
+const Msg__Session *sessions_find(const Sessions *sessions, const char *session)
+{
+    return g_hash_table_lookup(sessions->by_id, session);
+}
+
+const char *sessions_owner(const Sessions *sessions, const char *address)
+{
+    const Msg__Session *session = g_hash_table_lookup(sessions->by_address, address);
+    return session != NULL ? session->session : NULL;
+}
+
+guint sessions_count(const Sessions *sessions)
+{
+    return g_hash_table_size(sessions->by_id);
+}

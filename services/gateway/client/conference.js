@@ -195,11 +195,13 @@ export class Conference extends EventTarget {
      * @param {object} [options]
      * @param {MediaStream|Promise<MediaStream|null>|null} [options.stream] what to send; a promise is not waited for
      * @param {number|{audio?: number, video?: number}} [options.slots] pictures (and voices) to receive at once
+     * @param {boolean} [options.microphone] false: join muted
+     * @param {boolean} [options.camera] false: join with the camera off
      * @param {string} [options.token] a JWT with the grants for this room
      * @returns {Promise<Room>} with the participants that are already there; rejects with a ParleyError
      */
-    async joinRoom(roomId, { stream, slots, token } = {}) {
-        const wanted = slotCounts(slots);
+    async joinRoom(roomId, { stream, slots, microphone = true, camera = true, token } = {}) {
+        const options = { slots: slotCounts(slots), token, name: this.name, off: { audio: !microphone, video: !camera } };
         const until = Date.now() + JOIN_MS;
         for (let fresh = false; ;) {
             await this.#ready;
@@ -207,7 +209,7 @@ export class Conference extends EventTarget {
                 throw new ParleyError('already_joined');
             this.#leaveStale(roomId);
             const connection = await this.#connectionFor(roomId);
-            const room = new Room(this, roomId, { connection, slots: wanted, token, name: this.name });
+            const room = new Room(this, roomId, { connection, ...options });
             this.#rooms.add(room);
             try {
                 await room.join(stream);

@@ -236,7 +236,11 @@ async function join() {
         conference = await Conference.connect(undefined, { name });
         conference.addEventListener('state', paintState);
         const slots = query.has('slots') ? Number(query.get('slots')) : undefined;
-        entered(await conference.joinRoom($('room').value.trim() || 'demo', { stream: stream ?? devices.then(() => stream), slots }));
+        const asked = { ...wish };
+        const room = await conference.joinRoom($('room').value.trim() || 'demo', { stream: stream ?? devices.then(() => stream), slots, ...asked });
+        entered(room);
+        if (wish.microphone !== asked.microphone) // pressed meanwhile
+            room.setMicrophone(wish.microphone);
     } catch (error) {
         console.error(error);
         conference?.close();
@@ -252,10 +256,6 @@ function entered(room) {
     remember(room);
     show('stage');
     room.participants.forEach(addTile);
-    if (!wish.microphone)
-        room.setMicrophone(false);
-    if (!wish.camera)
-        room.setCamera(false);
     room.onNewParticipant((participant) => {
         addTile(participant);
         news(`${participant.name} has joined`);

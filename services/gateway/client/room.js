@@ -38,7 +38,7 @@ export class Room extends EventTarget {
     #connection; // ours: {url, version}
     #watching = new Map();
     #tracks = { audio: null, video: null, screen: null };
-    #off = { audio: false, video: false }; // by the user
+    #off; // by the user: {audio, video}
     #streamKnown = false;
     #media = null;
     #communication = null;
@@ -60,12 +60,13 @@ export class Room extends EventTarget {
      * @param {string} id
      * @param {object} options
      */
-    constructor(conference, id, { connection, slots, token, name }) {
+    constructor(conference, id, { connection, slots, token, name, off }) {
         super();
         this.#conference = conference;
         this.#connection = connection;
         this.#slots = slots;
         this.#token = token;
+        this.#off = off;
         /** @type {string} the roomId */
         this.id = id;
         /** @type {Participant} */
@@ -182,6 +183,12 @@ export class Room extends EventTarget {
         return this.#tracks[source] !== null && !this.#off[source];
     }
 
+    /** What the others are told of a source. While the devices are still being opened we hope for the best. */
+    #direction(source) {
+        const hoped = !this.#streamKnown && source !== 'screen' && !this.#off[source];
+        return hoped || this.#sends(source) ? 'inout' : 'in';
+    }
+
     async #send(media = this.#media) {
         const { audio } = this.#tracks;
         if (audio)
@@ -199,8 +206,8 @@ export class Room extends EventTarget {
         const mine = this.#communication?.object.data.participants?.[this.self.id];
         if (!mine || !this.#streamKnown || this.#ended)
             return;
-        const wanted = SOURCES.map((source) => [source, this.#sends(source) ? 'inout' : 'in'])
-            .filter(([source, direction]) => direction !== (directionOf(mine, source) ?? (source === 'screen' ? 'in' : 'inout')));
+        const wanted = SOURCES.map((source) => [source, this.#direction(source)])
+            .filter(([source, direction]) => direction !== directionOf(mine, source));
         await Promise.all(wanted.map(([source, direction]) =>
             this.#execute('setDirection', [this.id, source, direction]).catch(() => {}))); // told again after the next fault
     }
@@ -390,7 +397,8 @@ export class Room extends EventTarget {
             identity: { userProfile: { preferred_username: name } },
             value: {
                 url: this.#connection.url, schema, name: this.id, reporter: hyperty, runtime: runtimeURL, created: now,
-                lastModified: now, version, resources: ['audio', 'video'],
+                lastModified: now, version,
+                resources: SOURCES.map((type) => ({ type, direction: this.#direction(type) })),
                 data: { status: 'new', owner: hyperty, connectionDescription: { type: 'offer', sdp },
                     watch: Object.fromEntries(this.#watching) },
             },

@@ -24,6 +24,12 @@ export function launch(flags = []) {
     return chromium.launch({ executablePath: '/usr/bin/chromium', args: [...FLAGS, ...flags] });
 }
 
+/** A browser in a process that a test may kill. */
+export async function launchKillable() {
+    const server = await chromium.launchServer({ executablePath: '/usr/bin/chromium', args: FLAGS });
+    return { server, browser: await chromium.connect(server.wsEndpoint()) };
+}
+
 /**
  * A page in a context of its own (its own sessionStorage and devices).
  * @param {import('playwright-core').Browser} browser

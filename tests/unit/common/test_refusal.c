@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// The table of refusals agrees with the enumeration of proto/ and with what clients are told.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "common/refusal.h"
+
+static void every_reason_of_proto_has_its_row(void **state)
+{
+    const ProtobufCEnumDescriptor *all = &msg__refusal__reason__descriptor;
+    (void)state;
+    for (unsigned i = 0; i < all->n_values; i++) {
+        Refusal reason = (Refusal)all->values[i].value;
+        assert_string_equal(refusal_name(reason), all->values[i].name);
+        assert_int_equal(refusal_parse(all->values[i].name), reason);
+        assert_true(*refusal_text(reason) != '\0');
+    }
+}
+
+// Legacy clients send again at once on 408 and 500.
+static void no_refusal_is_told_as_408_or_500(void **state)
+{
+    const ProtobufCEnumDescriptor *all = &msg__refusal__reason__descriptor;
+    (void)state;
+    assert_int_equal(refusal_code(MSG__REFUSAL__REASON__none), 200);
+    for (unsigned i = 1; i < all->n_values; i++) {
+        gint code = refusal_code((Refusal)all->values[i].value);
+        assert_true(code >= 400 && code <= 504 && code != 408 && code != 500);
+    }
+}
+
+static void what_is_unknown_counts_as_malformed(void **state)
+{
+    (void)state;
+    assert_string_equal(refusal_name((Refusal)9999), "malformed");
+    assert_string_equal(refusal_name((Refusal)-1), "malformed");
+    assert_int_equal(refusal_parse("no such reason"), MSG__REFUSAL__REASON__none);
+    assert_int_equal(refusal_parse(NULL), MSG__REFUSAL__REASON__none);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_reason_of_proto_has_its_row),
+        cmocka_unit_test(no_refusal_is_told_as_408_or_500),
+        cmocka_unit_test(what_is_unknown_counts_as_malformed),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "media-worker/host.h"
 #include "media-worker/room.h"
+#include "media-worker/room_requests.h"
 
 static const ServiceRow host_rows[] = {
     {"hyperty://%D/worker/%I", MSG__ENVELOPE__TYPE__EXECUTE, host_on_execute},

@@ -12,9 +12,3 @@ gboolean room_start(Service *service, GError **error);
 void room_presence(Service *service, Msg__Presence *presence);
 void room_drain(Service *service);
 void room_stop(Service *service);
-
-// To hyperty://D/media/<id>: AdmitRequest; {resource: a client's Connection, version: epoch};
-// {version: epoch}.
-void room_on_create(Service *service, const Envelope *message, BusRequest *request);
-void room_on_delete(Service *service, const Envelope *message, BusRequest *request);
-void room_on_close(Service *service, const Envelope *message, BusRequest *request);

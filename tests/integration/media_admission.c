@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <string.h>
+#include "media-worker/connection.h"
+#include "media-worker/room_people.h"
+#include "media-worker/room_requests.h"
 #include "tests/support/stage.h"
 
 #define WAIT_MS 5000

@@ -7,6 +7,9 @@
 #include <cmocka.h>
 #include <signal.h>
 #include <string.h>
+#include "media-worker/children.h"
+#include "media-worker/host.h"
+#include "media-worker/room.h"
 #include "tests/support/stage.h"
 
 #define WAIT_MS 5000

@@ -138,25 +138,19 @@ void members_watch(Member *member, const char *participant, gboolean on)
         g_ptr_array_add(member->watched, g_strdup(participant));
 }
 
-static void add_new_wish(const char *participant, Json *value, gpointer user)
+static void add_wish(const char *participant, Json *value, gpointer user)
 {
-    Member *member = user;
-    if (json_is_object(value) && !find_wish(member, participant, NULL))
-        members_watch(member, participant, TRUE);
+    members_watch(user, participant, json_is_object(value));
 }
 
-// Wishes that were there before keep their age; the map's order is that of the new ones.
+// The map's order is that of the wishes: a client moves a renewed one to the end.
 gboolean members_watch_all(Member *member, const Json *map)
 {
-    if (!json_is_object(map) && map != NULL)
+    if ((map != NULL && !json_is_object(map)) || json_size(map) > LIMIT_PARTICIPANTS)
         return FALSE;
-    if (json_size(map) > LIMIT_PARTICIPANTS)
-        return FALSE;
-    for (guint i = member->watched->len; i > 0; i--)
-        if (!json_is_object(json_get(map, g_ptr_array_index(member->watched, i - 1))))
-            g_ptr_array_remove_index(member->watched, i - 1);
+    g_ptr_array_set_size(member->watched, 0);
     if (map != NULL)
-        json_each(map, add_new_wish, member);
+        json_each(map, add_wish, member);
     return TRUE;
 }
 

@@ -53,7 +53,7 @@ Member *members_by_media(const Members *members, MediaPeer media);
 Member *members_by_number(const Members *members, guint32 number);
 GHashTable *members_all(const Members *members); // participant -> Member; borrowed
 
-// The whole map of wishes, or one of them; FALSE where it is none.
+// The whole map of wishes, newest last, or one of them; FALSE where it is none.
 gboolean members_watch_all(Member *member, const Json *map);
 void members_watch(Member *member, const char *participant, gboolean on);
 // direction of a HypertyResource of this type ("audio", …): "in" mutes what the member sends.

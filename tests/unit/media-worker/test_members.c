@@ -123,7 +123,7 @@ static void a_wish_moves_the_only_slot_and_its_end_moves_nothing_back(void **sta
     assert_string_equal(asked(*state), "1.1=3.1; ");
 }
 
-static void a_map_of_wishes_keeps_the_age_of_old_ones(void **state)
+static void in_a_map_of_wishes_the_last_is_the_newest(void **state)
 {
     Member *ann = members_add(*state, "ann", description(1, 1));
     add_active(*state, "bob", 2, 0);
@@ -136,6 +136,10 @@ static void a_map_of_wishes_keeps_the_age_of_old_ones(void **state)
     json_set(map, "bob", wish);
     assert_true(members_watch_all(ann, map));
     assert_string_equal(asked(*state), "1.1=2.1; ");
+    json_remove(map, "cyd");
+    json_set(map, "cyd", wish); // wished for again
+    assert_true(members_watch_all(ann, map));
+    assert_string_equal(asked(*state), "1.1=3.1; ");
     assert_true(members_watch_all(ann, NULL));
     assert_int_equal(ann->watched->len, 0);
     g_autoptr(Json) text = json_new_text("bob");
@@ -225,7 +229,7 @@ int main(void)
         TEST(everybody_gets_the_others),
         TEST(nothing_is_given_for_a_camera_that_never_sent),
         TEST(a_wish_moves_the_only_slot_and_its_end_moves_nothing_back),
-        TEST(a_map_of_wishes_keeps_the_age_of_old_ones),
+        TEST(in_a_map_of_wishes_the_last_is_the_newest),
         TEST(wishes_for_what_is_no_participant_are_passed_over),
         TEST(who_leaves_frees_slots_and_a_new_admission_is_asked_for_anew),
         TEST(muting_frees_the_slot),

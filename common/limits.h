@@ -98,3 +98,7 @@
 #define LIMIT_DTLS_HELD 8 // datagrams kept while the control thread is busy with a handshake
 #define LIMIT_ICE_PAIRS_PER_PEER 16
 #define LIMIT_MEDIA_SILENT_MS 5000
+
+// Bus monitor.
+#define LIMIT_MONITOR_QUEUE (8 * 1024 * 1024) // bytes that wait for a slow reader of its output
+#define LIMIT_MONITOR_LEARNED 4096 // sources, and addresses and traces of the room that it follows

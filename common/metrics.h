@@ -33,7 +33,49 @@
     METRIC(GATEWAY_SLOW_READERS, "gateway_slow_readers_total",                                     \
            "WebSockets closed because they did not read")                                          \
     METRIC(GATEWAY_UNASKED, "gateway_unasked_answers_total",                                       \
-           "answers of clients to nothing that they were asked")
+           "answers of clients to nothing that they were asked")                                   \
+    METRIC(MEDIA_RECEIVED, "media_received_total",                                                 \
+           "datagrams that arrived at rooms: used or dropped, below")                              \
+    METRIC(MEDIA_USED, "media_used_total", "of these, authenticated and used")                     \
+    METRIC(MEDIA_STUN_MALFORMED, "media_dropped_stun_malformed_total",                             \
+           "dropped: checks that are no STUN")                                                     \
+    METRIC(MEDIA_STUN_NOT_ASKED, "media_dropped_stun_not_asked_total",                             \
+           "dropped: STUN that asks for nothing")                                                  \
+    METRIC(MEDIA_STUN_UNKNOWN_USER, "media_dropped_stun_unknown_user_total",                       \
+           "dropped: checks of nobody that we know")                                               \
+    METRIC(MEDIA_STUN_FORGED, "media_dropped_stun_forged_total",                                   \
+           "dropped: checks with a wrong signature")                                               \
+    METRIC(MEDIA_DTLS_UNVALIDATED, "media_dropped_dtls_unvalidated_total",                         \
+           "dropped: DTLS from an address without a valid check")                                  \
+    METRIC(MEDIA_DTLS_CROWDED, "media_dropped_dtls_crowded_total",                                 \
+           "dropped: DTLS faster than handshakes go")                                              \
+    METRIC(MEDIA_SRTP_UNVALIDATED, "media_dropped_srtp_unvalidated_total",                         \
+           "dropped: media from an address without a valid check")                                 \
+    METRIC(MEDIA_SRTP_EARLY, "media_dropped_srtp_early_total", "dropped: media before its keys")   \
+    METRIC(MEDIA_SRTP_FORGED, "media_dropped_srtp_forged_total",                                   \
+           "dropped: media with a wrong signature")                                                \
+    METRIC(MEDIA_SRTP_REPLAYED, "media_dropped_srtp_replayed_total",                               \
+           "dropped: media that had been here before")                                             \
+    METRIC(MEDIA_SRTP_MALFORMED, "media_dropped_srtp_malformed_total",                             \
+           "dropped: neither RTP nor RTCP behind a valid signature, or too short for one")         \
+    METRIC(MEDIA_SRTP_CROWDED, "media_dropped_srtp_crowded_total",                                 \
+           "dropped: more SSRCs than a peer may have")                                             \
+    METRIC(MEDIA_SSRC_UNKNOWN, "media_dropped_ssrc_unknown_total",                                 \
+           "dropped: SSRCs that no m-line names")                                                  \
+    METRIC(MEDIA_LAYER, "media_dropped_layer_total",                                               \
+           "dropped: simulcast layers that are not taken")                                         \
+    METRIC(MEDIA_FORMAT, "media_dropped_format_total",                                             \
+           "dropped: payload types that were not agreed")                                          \
+    METRIC(MEDIA_DUPLICATE, "media_dropped_duplicate_total",                                       \
+           "dropped: packets that came again, or far too late")                                    \
+    METRIC(MEDIA_MUTED, "media_dropped_muted_total", "dropped: media of muted sources")            \
+    METRIC(MEDIA_OTHER, "media_dropped_other_total",                                               \
+           "dropped: neither STUN nor DTLS nor RTP, or too long")                                  \
+    METRIC(MEDIA_FORWARDED, "media_forwarded_total", "packets sent on to receivers")               \
+    METRIC(MEDIA_RESENT, "media_resent_total", "packets sent again because a receiver asked")      \
+    METRIC(MEDIA_REFUSED, "media_refused_total", "datagrams that the kernel would not send")       \
+    METRIC(MEDIA_KEY_FRAMES_ASKED, "media_key_frames_asked_total", "key frames asked of senders")  \
+    METRIC(MEDIA_NACKED, "media_nacked_total", "packets asked again of senders")
 
 typedef enum {
 #define METRIC_ENUM(id, name, text) METRIC_##id,

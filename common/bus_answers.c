@@ -314,7 +314,8 @@ static void send_provisional(BusRequest *request, Envelope *answer)
 
 static void answer_with(BusRequest *request, Envelope *answer)
 {
-    if (answer->body != NULL && bus_is_provisional(answer))
+    envelope_body(answer); // an answer without one is an acknowledgement
+    if (bus_is_provisional(answer))
         send_provisional(request, answer);
     else
         conclude(request, answer);
@@ -347,6 +348,7 @@ void bus_answer_provisional(BusRequest *request, const Json *body)
         return;
     Envelope *answer = new_answer(request->message);
     envelope_set_body(answer, body);
+    envelope_body(answer);
     send_provisional(request, answer);
 }
 

@@ -157,19 +157,31 @@ static gboolean on_signal(gpointer user)
     return G_SOURCE_CONTINUE;
 }
 
+// Place of `word` in `words`; -1 with an error that lists them.
+static gint choose(const char *key, const char *word, const char *const *words, GError **error)
+{
+    for (gint i = 0; words[i] != NULL; i++)
+        if (strcmp(words[i], word) == 0)
+            return i;
+    g_autofree char *list = g_strjoinv(", ", (char **)words);
+    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "%s is one of %s, not %s", key,
+                list, word);
+    return -1;
+}
+
 static gboolean open_log(Service *service, GError **error)
 {
     static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
-    const char *level = config_text(service->config, CONFIG_LOG_LEVEL);
-    const char *format = config_text(service->config, CONFIG_LOG_FORMAT);
-    for (guint i = 0; levels[i] != NULL; i++)
-        if (strcmp(levels[i], level) == 0) {
-            log_open(service->process, (LogLevel)i, strcmp(format, "json") == 0);
-            return TRUE;
-        }
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                "log.level is debug, info, warning or error, not %s", level);
-    return FALSE;
+    static const char *const formats[] = {"logfmt", "json", NULL};
+    gint level = choose("log.level", config_text(service->config, CONFIG_LOG_LEVEL), levels, error);
+    if (level < 0)
+        return FALSE;
+    gint format =
+        choose("log.format", config_text(service->config, CONFIG_LOG_FORMAT), formats, error);
+    if (format < 0)
+        return FALSE;
+    log_open(service->process, (LogLevel)level, format == 1);
+    return TRUE;
 }
 
 static gboolean join_bus(Service *service, GError **error)

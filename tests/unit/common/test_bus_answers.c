@@ -143,6 +143,15 @@ static void provisional_answers_leave_the_request_open(void **state)
     assert_int_equal(bus_answers_remembered(story->answers), 1);
 }
 
+static void an_answer_without_a_body_is_final(void **state)
+{
+    Story *story = *state;
+    g_autoptr(BusRequest) request = arrive(story, "p-1", NULL, 5);
+    bus_answer(request, NULL);
+    assert_non_null(story->last->body);
+    assert_int_equal(bus_answers_remembered(story->answers), 1);
+}
+
 static void a_dropped_request_is_answered_504(void **state)
 {
     Story *story = *state;
@@ -249,6 +258,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(not_now_is_not_remembered, start, end),
         cmocka_unit_test_setup_teardown(a_second_answer_is_ignored, start, end),
         cmocka_unit_test_setup_teardown(provisional_answers_leave_the_request_open, start, end),
+        cmocka_unit_test_setup_teardown(an_answer_without_a_body_is_final, start, end),
         cmocka_unit_test_setup_teardown(a_dropped_request_is_answered_504, start, end),
         cmocka_unit_test_setup_teardown(a_refusal_carries_reason_and_both_texts, start, end),
         cmocka_unit_test_setup_teardown(a_body_in_an_envelope_is_copied, start, end),

@@ -23,24 +23,22 @@ typedef struct {
 typedef struct {
     guint32 ssrc, clock_rate;
     gboolean started, wants_nack;
-    guint64 first, newest;                              // unwrapped sequence numbers, from 2^16
-    guint64 received, received_before, expected_before; // for reports
+    guint64 first, newest; // unwrapped sequence numbers, from 2^16
     guint64 seen[RECEIVE_WINDOW / 64];
-    gint64 newest_us;
-    guint32 newest_timestamp;
     guint16 bad_sequence; // RFC 3550 A.1: a jump is believed when its successor comes
     gboolean has_bad_sequence;
-    gint64 transit; // A.8
-    guint64 jitter_x16;
+    guint64 received, received_before, expected_before; // for reports
+    guint32 transit;                                    // A.8
+    guint32 jitter_x16;
     guint n_missing;
-    ReceiveMissing missing[RECEIVE_MISSING_MAX];
+    ReceiveMissing missing[RECEIVE_MISSING_MAX]; // ascending
+    gboolean given_up;
     gint64 rtt_us;
     gboolean has_report;
-    guint64 report_ntp; // the source's last sender report
-    guint32 report_timestamp;
-    gint64 report_us;        // when it came
-    guint32 first_timestamp; // clock before the first report: packet with the least delay
-    gint64 first_us;
+    RtcpSenderInfo report;  // the source's last sender report
+    gint64 report_us;       // when it came
+    guint32 base_timestamp; // the clock before the first report: this timestamp is
+    gint64 base_us;         // this moment, by the arrival with the least delay
 } Receive;
 
 // wants_nack: the source answers NACKs. clock_rate: Hz, of the RTP timestamps.

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include "tests/support/suite.h"
 
@@ -48,11 +49,18 @@ static int start(void **state)
     return suite_until(is_linked, story, 5000) ? 0 : -1;
 }
 
+static void kill_client(Story *story)
+{
+    kill(story->client, SIGKILL);
+    waitpid(story->client, NULL, 0);
+    story->client = 0;
+}
+
 static int end(void **state)
 {
     Story *story = *state;
     if (story->client != 0)
-        kill(story->client, SIGKILL);
+        kill_client(story);
     suite_free(story->suite);
     g_hash_table_unref(story->events);
     g_free(story);
@@ -70,7 +78,7 @@ static void start_client(Story *story)
     char *line[] = {(char *)"/proc/self/exe", (char *)"client",
                     (char *)suite_get(story->suite, "PARLEY_BUS_PUBLISH"),
                     (char *)suite_get(story->suite, "PARLEY_BUS_SUBSCRIBE"), NULL};
-    assert_true(g_spawn_async(NULL, line, NULL, G_SPAWN_DEFAULT, die_with_the_test, NULL,
+    assert_true(g_spawn_async(NULL, line, NULL, G_SPAWN_DO_NOT_REAP_CHILD, die_with_the_test, NULL,
                               &story->client, NULL));
 }
 
@@ -107,8 +115,7 @@ static void a_process_is_named_when_it_connects_and_when_it_is_killed(void **sta
     start_client(story);
     wait_for(story, "connected " VICTIM " subscribe", 3000);
     wait_for(story, "connected " VICTIM " publish", 3000);
-    kill(story->client, SIGKILL);
-    story->client = 0;
+    kill_client(story);
     wait_for(story, "gone " VICTIM " subscribe", 500);
     wait_for(story, "disconnected " VICTIM " subscribe", 500);
     wait_for(story, "disconnected " VICTIM " publish", 500);

@@ -254,6 +254,17 @@ static gboolean is_sound(const Envelope *envelope, GError **error)
     return TRUE;
 }
 
+// Fields that envelope.proto does not know. protobuf-c would pack them again, also where that gives
+// bytes that nobody can unpack (a field number of 0).
+static void drop_unknown_fields(ProtobufCMessage *message)
+{
+    for (unsigned i = 0; i < message->n_unknown_fields; i++)
+        g_free(message->unknown_fields[i].data);
+    g_free(message->unknown_fields);
+    message->unknown_fields = NULL;
+    message->n_unknown_fields = 0;
+}
+
 Envelope *envelope_unpack(const guint8 *data, gsize length, GError **error)
 {
     Envelope *envelope = msg__envelope__unpack(NULL, length, data);
@@ -261,6 +272,9 @@ Envelope *envelope_unpack(const guint8 *data, gsize length, GError **error)
         refuse(error, "not an envelope");
         return NULL;
     }
+    drop_unknown_fields(&envelope->base);
+    if (envelope->body != NULL)
+        drop_unknown_fields(&envelope->body->base);
     if (is_sound(envelope, error))
         return envelope;
     envelope_free(envelope);

@@ -74,12 +74,7 @@ static Json *part_of(const GPtrArray *pieces, guint index)
     return part;
 }
 
-static void on_member(const char *name, Json *value, gpointer user)
-{
-    json_set(user, name, value);
-}
-
-static void answer_in_parts(BusRequest *request, const Json *body, const GPtrArray *pieces)
+static void answer_in_parts(BusRequest *request, const Msg__Body *body, const GPtrArray *pieces)
 {
     for (guint i = 0; i + 1 < pieces->len; i++) {
         g_autoptr(Json) provisional = json_new_object();
@@ -88,27 +83,32 @@ static void answer_in_parts(BusRequest *request, const Json *body, const GPtrArr
         json_set(provisional, "value", part);
         bus_answer_provisional(request, provisional);
     }
-    g_autoptr(Json) final = json_new_object();
-    g_autoptr(Json) last = part_of(pieces, pieces->len - 1);
-    json_each(body, on_member, final);
-    json_set(final, "value", last);
-    bus_answer(request, final);
+    g_autoptr(Json) part = part_of(pieces, pieces->len - 1);
+    Msg__Body last = *body;
+    last.value = codec_bytes(part);
+    bus_answer_body(request, &last);
+    g_free(last.value.data);
 }
 
-void sync_answer(BusRequest *request, const Json *body)
+void sync_answer_body(BusRequest *request, const Msg__Body *body)
 {
-    const Json *value = json_get(body, "value");
-    gsize length = 0;
-    g_autofree char *text = value != NULL ? json_print(value, &length) : NULL;
-    if (length <= LIMIT_SNAPSHOT_PART) {
-        bus_answer(request, body);
+    if (!body->has_value || body->value.len <= LIMIT_SNAPSHOT_PART) {
+        bus_answer_body(request, body);
         return;
     }
-    g_autoptr(GPtrArray) pieces = cut(text, length);
+    g_autoptr(GPtrArray) pieces = cut((const char *)body->value.data, body->value.len);
     if (pieces->len > LIMIT_SNAPSHOT_PARTS)
         bus_refuse(request, MSG__REFUSAL__REASON__too_large, NULL);
     else
         answer_in_parts(request, body, pieces);
+}
+
+void sync_answer(BusRequest *request, const Json *body)
+{
+    Msg__Body *typed = CODEC_FROM_JSON(Msg__Body, msg__body__descriptor, body, NULL);
+    g_assert(typed != NULL);
+    sync_answer_body(request, typed);
+    codec_free(typed);
 }
 
 struct SyncParts {

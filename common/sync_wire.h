@@ -16,8 +16,9 @@ Envelope *sync_update(const char *url, const SyncChange *change);
 // msg.Deltas as JSON: what whoever has `version` lacks; NULL if the log does not reach back so far.
 Json *sync_deltas(const SyncLog *log, guint64 version);
 
-// bus_answer, in parts if body.value is large.
+// bus_answer and bus_answer_body, in parts if body.value is large.
 void sync_answer(BusRequest *request, const Json *body);
+void sync_answer_body(BusRequest *request, const Msg__Body *body);
 
 // The answers to one request, as they come.
 typedef struct SyncParts SyncParts;

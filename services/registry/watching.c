@@ -94,6 +94,14 @@ static void end_if_stray(Registry *registry, const Msg__Presence *presence)
     media_close(registry->bus, &placement);
 }
 
+static void log_if_new(const Registry *registry, const Msg__Presence *presence)
+{
+    if (g_strcmp0(presence->role, "worker") == 0 && presence->process != NULL &&
+        presences_find(registry->presences, presence->process) == NULL)
+        log_event(LOG_INFO, "worker.heard", "worker=%s capacity=%u load=%u",
+                  log_quote(presence->process), presence->capacity, presence->load);
+}
+
 void on_presence(Service *service, const Envelope *message, BusRequest *request)
 {
     Registry *registry = registry_of(service);
@@ -104,6 +112,7 @@ void on_presence(Service *service, const Envelope *message, BusRequest *request)
         CODEC_FROM_BYTES(Msg__Presence, msg__presence__descriptor, &message->body->value, NULL);
     if (presence == NULL)
         return;
+    log_if_new(registry, presence);
     if (presences_hear(registry->presences, presence, message->source, g_get_monotonic_time())) {
         end_if_stray(registry, presence);
         placements_retry(registry->placements);

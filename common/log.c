@@ -58,9 +58,9 @@ static char *put_escaped(char *to, guchar byte)
         *to++ = '\\';
         *to++ = (char)byte;
     } else if (byte < 0x20 || byte == 0x7f) {
-        memcpy(to, "\\u00", 4);
-        to[4] = "0123456789abcdef"[byte >> 4];
-        to[5] = "0123456789abcdef"[byte & 15];
+        const char escape[QUOTE_ESCAPED] = {
+            '\\', 'u', '0', '0', "0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15]};
+        memcpy(to, escape, sizeof escape);
         to += QUOTE_ESCAPED;
     } else {
         *to++ = (char)byte;
@@ -86,8 +86,10 @@ const char *log_quote(const char *text)
     char cut[QUOTE_MOST + 1];
     const char *valid_end = NULL;
     g_strlcpy(cut, text == NULL ? "" : text, sizeof cut);
-    if (is_plain(cut))
-        return strcpy(slot, cut);
+    if (is_plain(cut)) {
+        g_strlcpy(slot, cut, sizeof cut);
+        return slot;
+    }
     *to++ = '"';
     for (const char *from = cut; *from != '\0'; from = valid_end) {
         g_utf8_validate(from, -1, &valid_end);

@@ -9,6 +9,7 @@
 #define BEATS_LOST 3 // unanswered ones after which it does not
 #define AGAIN_MS 20  // a barrier that has not come back
 #define READY_MS 1000
+#define BARRIERS 1024 // addresses in turn: each that was ever used is remembered by the sender
 
 typedef struct {
     BusReady ready;
@@ -22,8 +23,8 @@ struct BusPulse {
     gboolean connected, up;
     gint64 since_us;
     guint beat, unanswered;
-    guint64 number; // of the last barrier
-    char *barrier;  // address of the one under way; NULL: none
+    guint number;  // of the last barrier
+    char *barrier; // address of the one under way; NULL: none
     guint again;
     GArray *waiting, *next; // of Waiter: for the barrier under way, for the one after it
     guint deadline;         // runs while somebody waits
@@ -84,7 +85,8 @@ static void start_barrier(BusPulse *pulse)
     end_barrier(pulse);
     g_array_append_vals(pulse->waiting, pulse->next->data, pulse->next->len);
     g_array_set_size(pulse->next, 0);
-    pulse->barrier = g_strdup_printf("%s/barrier/%" G_GUINT64_FORMAT, pulse->url, ++pulse->number);
+    pulse->number = (pulse->number + 1) % BARRIERS;
+    pulse->barrier = g_strdup_printf("%s/barrier/%u", pulse->url, pulse->number);
     g_autofree char *topic = g_strconcat(pulse->barrier, " ", NULL);
     pulse->calls->subscribe(topic, pulse->user);
     pulse->again = g_timeout_add(AGAIN_MS, on_again, pulse);

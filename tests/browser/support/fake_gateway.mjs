@@ -6,7 +6,8 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
 const CLIENT = fileURLToPath(new URL('../../../services/gateway/client/', import.meta.url));
-const TYPES = { html: 'text/html', js: 'text/javascript', css: 'text/css' };
+const TYPES = { html: 'text/html', js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml' };
+const POLICY = "default-src 'self'"; // as the gateway says it: nothing inline, nothing from elsewhere
 export const ORIGIN = 'http://localhost:1';
 
 export class FakeGateway {
@@ -30,7 +31,7 @@ export class FakeGateway {
         await page.route(`${this.origin}/**`, async (route) => {
             const { pathname } = new URL(route.request().url());
             const name = pathname === '/' ? 'index.html' : pathname.replace('/client/', '');
-            await route.fulfill({ body: await readFile(CLIENT + name), contentType: TYPES[name.split('.').pop()] });
+            await route.fulfill({ body: await readFile(CLIENT + name), contentType: TYPES[name.split('.').pop()], headers: { 'Content-Security-Policy': POLICY } });
         });
         await page.routeWebSocket(/\/ws$/, (socket) => {
             this.sockets.push(socket);

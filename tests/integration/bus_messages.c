@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "common/bus.h"
 #include "common/limits.h"
 #include "common/metrics.h"
 #include "tests/support/suite.h"

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// Requests from the bus to a session. The gateway is their receiver: it acknowledges them at once
+// (no more repeats), hands each to the WebSocket once, or keeps it for a session that is away, and
+// gives the client's answer back. What the client does not answer in time ends in 504.
+#pragma once
+#include "common/bus.h"
+#include "gateway/deadlines.h"
+#include "gateway/sessions.h"
+
+void delivery_take(Deadlines *deadlines, Session *session, BusRequest *request);
+// An answer of the client: goes to the oldest open request with this id between these two. FALSE:
+// nobody asked that.
+gboolean delivery_answer(Session *session, Envelope *answer);
+// The session is back: hands over what waited.
+void delivery_resume(Session *session);
+// The session has ended: refuses what is open.
+void delivery_end(Session *session);

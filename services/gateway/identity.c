@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// See identity.h. A name is shown to others: it is cut at LIMIT_NAME, and control characters and
+// blanks at its ends go.
+#include "gateway/identity.h"
+
+#include <string.h>
+
+#include "common/limits.h"
+
+static char *clean(const char *name)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (const char *at = name; *at != '\0'; at = g_utf8_next_char(at)) {
+        gsize length = (gsize)(g_utf8_next_char(at) - at);
+        if (text->len + length > LIMIT_NAME)
+            break;
+        if (!g_unichar_iscntrl(g_utf8_get_char(at)))
+            g_string_append_len(text, at, (gssize)length);
+    }
+    return g_strstrip(g_string_free(g_steal_pointer(&text), FALSE));
+}
+
+Json *identity_assert(const Json *body, const Json *before, const char *domain, const char *session)
+{
+    const Json *profile = json_get(json_get(body, "identity"), "userProfile");
+    const char *said = json_get_text(profile, "preferred_username");
+    if (said == NULL)
+        said = json_get_text(json_get(before, "userProfile"), "preferred_username");
+    Json *identity = json_new_object();
+    g_autoptr(Json) asserted = json_new_object();
+    g_autofree char *url = g_strdup_printf("guest://%s/%s", domain, session);
+    g_autofree char *name = clean(said != NULL ? said : "");
+    json_set_text(asserted, "userURL", url);
+    if (*name != '\0')
+        json_set_text(asserted, "preferred_username", name);
+    json_set(identity, "userProfile", asserted);
+    return identity;
+}

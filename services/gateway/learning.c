@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+// See learning.h. A session takes part in a room as long as it follows the room's Communication.
+// It is told of its own leaving by that object too (its entry is removed), in order with all else.
+#include "gateway/learning.h"
+
+#include <string.h>
+
+#include "common/url.h"
+#include "gateway/address.h"
+
+void learned_free(gpointer object)
+{
+    LearnedObject *learned = object;
+    g_free(learned->url);
+    g_free(learned->chain);
+    g_free(learned);
+}
+
+// --- from answers ---
+
+static void learn(Gateway *gateway, GPtrArray *objects, const char *url, const Json *state)
+{
+    gint64 version = json_get_number(state, "version", -1);
+    if (url == NULL || version < 0 || address_kind(gateway->domain, url) != ADDRESS_OBJECT)
+        return;
+    LearnedObject *learned = g_new0(LearnedObject, 1);
+    learned->url = g_strdup(url);
+    learned->version = (guint64)version;
+    learned->chain = g_strdup(json_get_text(state, "chain"));
+    watches_hold(gateway->watches, learned->url, learned->version, learned->chain);
+    g_ptr_array_add(objects, learned);
+}
+
+GPtrArray *learning_hold(Gateway *gateway, const char *to, EnvelopeType type, const Json *body)
+{
+    GPtrArray *objects = g_ptr_array_new_with_free_func(learned_free);
+    AddressKind kind = address_kind(gateway->domain, to);
+    const Json *value = json_get(body, "value"), *answer = json_get(body, "answer");
+    if (json_get_number(body, "code", 0) != 200)
+        return objects;
+    if (kind == ADDRESS_SERVICE && type == MSG__ENVELOPE__TYPE__CREATE) {
+        learn(gateway, objects, json_get_text(value, "url"), value);
+        learn(gateway, objects, json_get_text(answer, "url"), answer);
+    } else if (kind == ADDRESS_OBJECT && type == MSG__ENVELOPE__TYPE__SUBSCRIBE) {
+        g_autofree char *object = url_object(to);
+        learn(gateway, objects, object, value);
+    }
+    return objects;
+}
+
+// --- taking part ---
+
+static char *context_topic(const Gateway *gateway, const char *room)
+{
+    return g_strdup_printf("ctxt://%s/room/%s/changes", gateway->domain, room);
+}
+
+static void enter(Gateway *gateway, Session *session, const char *communication)
+{
+    g_autofree char *room = address_room(gateway->domain, communication);
+    if (room == NULL)
+        return;
+    g_autofree char *context = context_topic(gateway, room);
+    g_autofree char *children = g_strconcat(communication, "/children/", NULL);
+    routes_add(gateway->routes, session, context);
+    routes_add(gateway->routes, session, children);
+}
+
+static void remember_answer(Session *session, const char *communication, const char *answer)
+{
+    if (session->rooms == NULL)
+        session->rooms = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_hash_table_insert(session->rooms, g_strdup(communication), g_strdup(answer));
+}
+
+void learning_follow(Gateway *gateway, Session *session, const GPtrArray *objects)
+{
+    for (guint i = 0; i < objects->len; i++) {
+        const LearnedObject *learned = g_ptr_array_index(objects, i);
+        watches_follow(gateway->watches, session, learned->url, learned->version);
+        enter(gateway, session, learned->url);
+    }
+    if (objects->len == 2)
+        remember_answer(session, ((LearnedObject *)objects->pdata[0])->url,
+                        ((LearnedObject *)objects->pdata[1])->url);
+}
+
+void learning_release(Gateway *gateway, const GPtrArray *objects)
+{
+    for (guint i = 0; i < objects->len; i++)
+        watches_release(gateway->watches, ((LearnedObject *)objects->pdata[i])->url);
+}
+
+// --- leaving ---
+
+// What came with the Communication goes with it. answer: NULL where it is not known.
+static void leave(Gateway *gateway, Session *session, const char *communication,
+                  const char *participant)
+{
+    g_autofree char *room = address_room(gateway->domain, communication);
+    if (room == NULL)
+        return;
+    g_autofree char *url = g_strdup(communication);
+    g_autofree char *context = context_topic(gateway, room);
+    g_autofree char *media = participant != NULL ? g_strdup_printf("connection://%s/media-%s",
+                                                                   gateway->domain, participant)
+                                                 : NULL;
+    const char *answer = session->rooms != NULL ? g_hash_table_lookup(session->rooms, url) : NULL;
+    if (answer != NULL || media != NULL)
+        watches_unfollow(gateway->watches, session, answer != NULL ? answer : media);
+    if (session->rooms != NULL)
+        g_hash_table_remove(session->rooms, url);
+    watches_unfollow(gateway->watches, session, url);
+    routes_remove_under(gateway->routes, session, url);
+    routes_remove(gateway->routes, session, context);
+}
+
+// The participant that a change removes, if it is the session's own; NULL otherwise.
+static const char *own_removed(const Gateway *gateway, const Session *session,
+                               const SyncChange *change)
+{
+    static const char prefix[] = "participants.";
+    const char *attribute = change->body->attribute;
+    if (change->body->has_value || attribute == NULL || !g_str_has_prefix(attribute, prefix))
+        return NULL;
+    const char *participant = attribute + sizeof prefix - 1;
+    g_autofree char *connection =
+        g_strdup_printf("connection://%s/%s", gateway->domain, participant);
+    return session_owns(session, connection) ? participant : NULL;
+}
+
+void learning_changed(Session *session, const char *object, const SyncChange *change, gpointer user)
+{
+    Gateway *gateway = user;
+    const char *participant = own_removed(gateway, session, change);
+    if (participant != NULL)
+        leave(gateway, session, object, participant);
+}
+
+void learning_gone(Session *session, const char *object, gpointer user)
+{
+    leave(user, session, object, NULL);
+}

@@ -1,0 +1,573 @@
+// SPDX-License-Identifier: MIT
+// See socket.h. libwebsockets 4.1 has edges that shape this file:
+// - A plain `Upgrade: h2c` would get 101 and HTTP/2 code with a known out-of-bounds write, so
+//   everything but `websocket` ends in LWS_CALLBACK_HTTP_CONFIRM_UPGRADE, read with lws_hdr_copy;
+//   `in` is not touched there (it may point to freed memory).
+// - One lws_write per WRITEABLE: it would buffer what the kernel does not take, without bound.
+// - There is no "close" from outside, and a failing WRITEABLE kills without a close frame: a socket
+//   is given a timer, whose callback may fail politely. Timers set from outside of its loop are
+//   seen only when the loop is woken (lws_cancel_service), and its own ping, falling into the same
+//   turn, would overwrite the close frame: so the peer is declared alive first.
+#include "gateway/socket.h"
+
+#include <libwebsockets.h>
+#include <string.h>
+
+#include "common/limits.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "gateway/socket_loop.h"
+
+#define REASON(name) MSG__REFUSAL__REASON__##name
+#define CLOSE_TRY_AGAIN_LATER 1013 // RFC 6455 registry; libwebsockets does not name it
+#define PING_S 10
+#define SILENT_S 25
+#define CLOSE_WAITS_S 5
+#define RECEIVE_CHUNK 2048
+#define HTTP_CHUNK 16384
+#define HEADER_MAX 1024
+#define SWEEP_MS 1000
+
+G_STATIC_ASSERT(TEXT_HEADROOM >= LWS_PRE);
+
+// What hangs on a connection: a WebSocket, or the rest of an HTTP answer.
+typedef enum { PEER_SOCKET, PEER_HTTP } PeerKind;
+
+struct SocketServer {
+    struct lws_context *context;
+    SocketLoop *loop;
+    const SocketCalls *calls;
+    gpointer user;
+    Deadlines *deadlines;
+    char **origins;
+    GHashTable *waiting; // Sockets with something queued
+    guint64 sweep;
+    guint count;
+    gboolean draining;
+};
+
+struct Socket {
+    PeerKind kind;
+    SocketServer *server;
+    struct lws *wsi;
+    gpointer user;
+    GString *incoming; // of a message whose end has not come
+    Refusal skipping;  // rest of a message that has been refused
+    GQueue outgoing;   // Text
+    gsize outgoing_bytes;
+    gint64 moved_us, heard_us;
+    guint close_code;
+    char close_reason[64];
+    gboolean paused, ping;
+};
+
+typedef struct {
+    PeerKind kind;
+    HttpAnswer *answer;
+    gsize offset;
+} HttpReply;
+
+static void want_write(Socket *socket)
+{
+    lws_callback_on_writable(socket->wsi);
+    socket_loop_kick(socket->server->loop);
+}
+
+// --- outgoing ----------------------------------------------------------------------------------
+
+static void drop_outgoing(Socket *socket)
+{
+    g_queue_clear_full(&socket->outgoing, (GDestroyNotify)text_unref);
+    socket->outgoing_bytes = 0;
+    g_hash_table_remove(socket->server->waiting, socket);
+}
+
+static void close_slow(Socket *socket)
+{
+    log_event(LOG_WARNING, "gateway.slow_reader", "queued=%" G_GSIZE_FORMAT,
+              socket->outgoing_bytes);
+    metrics_add(METRIC_GATEWAY_SLOW_READERS, 1);
+    drop_outgoing(socket);
+    socket_close(socket, CLOSE_TRY_AGAIN_LATER, "does not read");
+}
+
+static void sweep(gpointer user)
+{
+    SocketServer *server = user;
+    gint64 now = g_get_monotonic_time();
+    g_autofree gpointer *sockets = g_hash_table_get_keys_as_array(server->waiting, NULL);
+    for (guint i = 0; sockets[i] != NULL; i++) {
+        Socket *socket = sockets[i];
+        if (now - socket->moved_us > LIMIT_SOCKET_STALL_MS * (gint64)1000)
+            close_slow(socket);
+    }
+    server->sweep = g_hash_table_size(server->waiting) > 0
+                        ? deadlines_add(server->deadlines, SWEEP_MS, sweep, server)
+                        : 0;
+}
+
+void socket_send(Socket *socket, Text *text)
+{
+    SocketServer *server = socket->server;
+    if (socket->close_code != 0)
+        return;
+    if (socket->outgoing.length == 0) {
+        socket->moved_us = g_get_monotonic_time();
+        g_hash_table_add(server->waiting, socket);
+        if (server->sweep == 0)
+            server->sweep = deadlines_add(server->deadlines, SWEEP_MS, sweep, server);
+    }
+    g_queue_push_tail(&socket->outgoing, text_ref(text));
+    socket->outgoing_bytes += text_length(text);
+    if (socket->outgoing_bytes > LIMIT_SESSION_QUEUE)
+        close_slow(socket);
+    else
+        want_write(socket);
+}
+
+static void close_when_sent(Socket *socket)
+{
+    if (socket->outgoing.length > 0) {
+        want_write(socket);
+        return;
+    }
+    lws_validity_confirmed(socket->wsi);
+    lws_set_timer_usecs(socket->wsi, 1);
+    lws_cancel_service(socket->server->context);
+}
+
+void socket_close(Socket *socket, guint code, const char *reason)
+{
+    if (socket->close_code != 0)
+        return;
+    socket->close_code = code;
+    g_strlcpy(socket->close_reason, reason, sizeof socket->close_reason);
+    lws_set_timeout(socket->wsi, PENDING_TIMEOUT_USER_REASON_BASE, CLOSE_WAITS_S);
+    close_when_sent(socket);
+}
+
+void socket_ping(Socket *socket)
+{
+    socket->ping = TRUE;
+    want_write(socket);
+}
+
+static int write_ping(Socket *socket)
+{
+    guint8 buffer[LWS_PRE];
+    socket->ping = FALSE;
+    want_write(socket);
+    return lws_write(socket->wsi, buffer + LWS_PRE, 0, LWS_WRITE_PING) < 0 ? -1 : 0;
+}
+
+static int on_timer(Socket *socket)
+{
+    if (socket->close_code == 0)
+        return 0;
+    lws_close_reason(socket->wsi, (enum lws_close_status)socket->close_code,
+                     (guint8 *)socket->close_reason, strlen(socket->close_reason));
+    return -1;
+}
+
+static int on_writeable(Socket *socket)
+{
+    if (socket->ping)
+        return write_ping(socket);
+    g_autoptr(Text) text = g_queue_pop_head(&socket->outgoing);
+    if (text == NULL)
+        return 0;
+    gsize length = text_length(text);
+    socket->outgoing_bytes -= length;
+    socket->moved_us = g_get_monotonic_time();
+    metrics_add(METRIC_GATEWAY_SENT, 1);
+    if (socket->outgoing.length == 0)
+        g_hash_table_remove(socket->server->waiting, socket);
+    if (lws_write(socket->wsi, (guint8 *)text_bytes(text), length, LWS_WRITE_TEXT) < (int)length)
+        return -1;
+    if (socket->paused && socket->outgoing_bytes < LIMIT_SOCKET_PAUSE / 2) {
+        socket->paused = FALSE;
+        lws_rx_flow_control(socket->wsi, 1);
+    }
+    if (socket->close_code != 0)
+        close_when_sent(socket);
+    else if (socket->outgoing.length > 0)
+        want_write(socket);
+    return 0;
+}
+
+// --- incoming ----------------------------------------------------------------------------------
+
+static void fault(Socket *socket, Refusal reason, const char *detail)
+{
+    socket->server->calls->on_fault(socket, reason, detail, socket->server->user);
+}
+
+// The part of a message that fits; one that does not is refused at once, and its socket closed.
+static void collect(Socket *socket, const char *bytes, gsize length)
+{
+    if (lws_is_first_fragment(socket->wsi) && lws_frame_is_binary(socket->wsi))
+        socket->skipping = REASON(unsupported);
+    if (socket->skipping != REASON(none))
+        return;
+    if (socket->incoming->len + length > LIMIT_WEBSOCKET_MESSAGE) {
+        socket->skipping = REASON(too_large);
+        fault(socket, REASON(too_large), "a message has at most 131072 bytes");
+        socket_close(socket, LWS_CLOSE_STATUS_MESSAGE_TOO_LARGE, "message too large");
+        return;
+    }
+    g_string_append_len(socket->incoming, bytes, (gssize)length);
+}
+
+static void finish_message(Socket *socket)
+{
+    if (socket->skipping == REASON(unsupported))
+        fault(socket, REASON(unsupported), "only text frames are taken");
+    else if (socket->skipping == REASON(none))
+        socket->server->calls->on_text(socket, socket->incoming->str, socket->incoming->len,
+                                       socket->server->user);
+    socket->skipping = REASON(none);
+    if (socket->incoming->allocated_len > RECEIVE_CHUNK) { // large ones are rare: give it back
+        g_string_free(socket->incoming, TRUE);
+        socket->incoming = g_string_new(NULL);
+    }
+    g_string_truncate(socket->incoming, 0);
+}
+
+// Our own answers must not outgrow the queue of a client that sends much at once and then reads:
+// nothing more is read from it for a while.
+static void pause_if_full(Socket *socket)
+{
+    if (socket->paused || socket->outgoing_bytes < LIMIT_SOCKET_PAUSE)
+        return;
+    socket->paused = TRUE;
+    lws_rx_flow_control(socket->wsi, 0);
+}
+
+static int on_receive(Socket *socket, const char *bytes, gsize length)
+{
+    socket->heard_us = g_get_monotonic_time();
+    if (socket->close_code != 0)
+        return 0;
+    collect(socket, bytes, length);
+    if (lws_is_final_fragment(socket->wsi))
+        finish_message(socket);
+    pause_if_full(socket);
+    return 0;
+}
+
+// --- life of a WebSocket -----------------------------------------------------------------------
+
+static Socket *socket_of(struct lws *wsi)
+{
+    Socket *socket = lws_get_opaque_user_data(wsi);
+    return socket != NULL && socket->kind == PEER_SOCKET ? socket : NULL;
+}
+
+static int on_established(SocketServer *server, struct lws *wsi)
+{
+    Socket *socket = g_new0(Socket, 1);
+    socket->kind = PEER_SOCKET;
+    socket->server = server;
+    socket->wsi = wsi;
+    socket->incoming = g_string_new(NULL);
+    socket->heard_us = g_get_monotonic_time();
+    g_queue_init(&socket->outgoing);
+    lws_set_opaque_user_data(wsi, socket);
+    server->count++;
+    server->calls->on_open(socket, server->user);
+    return 0;
+}
+
+static int on_closed(Socket *socket)
+{
+    SocketServer *server = socket->server;
+    lws_set_opaque_user_data(socket->wsi, NULL);
+    server->calls->on_closed(socket, server->user);
+    drop_outgoing(socket);
+    server->count--;
+    g_string_free(socket->incoming, TRUE);
+    g_free(socket);
+    return 0;
+}
+
+void socket_set_user(Socket *socket, gpointer user)
+{
+    socket->user = user;
+}
+
+gpointer socket_user(const Socket *socket)
+{
+    return socket->user;
+}
+
+gint64 socket_heard_us(const Socket *socket)
+{
+    return socket->heard_us;
+}
+
+// --- upgrade -----------------------------------------------------------------------------------
+
+// FALSE where the header is longer than the buffer. An absent one is "".
+static gboolean copy_header(struct lws *wsi, enum lws_token_indexes token, char *buffer, int size)
+{
+    buffer[0] = '\0';
+    return lws_hdr_total_length(wsi, token) == 0 || lws_hdr_copy(wsi, buffer, size, token) > 0;
+}
+
+static int refuse_upgrade(struct lws *wsi, Refusal reason, guint status)
+{
+    metrics_refused(reason);
+    log_event(LOG_INFO, "gateway.upgrade_refused", "reason=%s", refusal_name(reason));
+    return lws_return_http_status(wsi, status, refusal_text(reason)) != 0 ? -1 : 1;
+}
+
+static int on_confirm_upgrade(SocketServer *server, struct lws *wsi)
+{
+    char upgrade[32], path[LIMIT_URL], host[LIMIT_URL], origin[LIMIT_URL];
+    gboolean readable = copy_header(wsi, WSI_TOKEN_UPGRADE, upgrade, sizeof upgrade) &&
+                        copy_header(wsi, WSI_TOKEN_GET_URI, path, sizeof path) &&
+                        copy_header(wsi, WSI_TOKEN_HOST, host, sizeof host) &&
+                        copy_header(wsi, WSI_TOKEN_ORIGIN, origin, sizeof origin);
+    if (!readable || g_ascii_strcasecmp(upgrade, "websocket") != 0) {
+        metrics_refused(REASON(unsupported));
+        return -1;
+    }
+    if (strcmp(path, "/ws") != 0)
+        return refuse_upgrade(wsi, REASON(bad_address), 404);
+    if (!http_origin_is_allowed(origin, host, server->origins))
+        return refuse_upgrade(wsi, REASON(bad_origin), 403);
+    if (server->draining)
+        return refuse_upgrade(wsi, REASON(draining), 503);
+    if (server->count >= LIMIT_SOCKETS)
+        return refuse_upgrade(wsi, REASON(too_many), 503);
+    return 0;
+}
+
+// --- HTTP --------------------------------------------------------------------------------------
+
+static void drop_reply(struct lws *wsi)
+{
+    HttpReply *reply = lws_get_opaque_user_data(wsi);
+    if (reply == NULL || reply->kind != PEER_HTTP)
+        return;
+    lws_set_opaque_user_data(wsi, NULL);
+    http_answer_free(reply->answer);
+    g_free(reply);
+}
+
+static gboolean add_header(struct lws *wsi, const char *name, const char *value, guint8 **at,
+                           guint8 *end)
+{
+    return value == NULL ||
+           lws_add_http_header_by_name(wsi, (const guint8 *)name, (const guint8 *)value,
+                                       (int)strlen(value), at, end) == 0;
+}
+
+static gboolean write_headers(struct lws *wsi, const HttpAnswer *answer)
+{
+    guint8 buffer[LWS_PRE + 2 * HEADER_MAX], *start = buffer + LWS_PRE, *at = start;
+    guint8 *end = buffer + sizeof buffer - 1;
+    return lws_add_http_common_headers(wsi, answer->status, answer->type,
+                                       g_bytes_get_size(answer->body), &at, end) == 0 &&
+           add_header(wsi, "x-content-type-options:", "nosniff", &at, end) &&
+           add_header(wsi, "referrer-policy:", "no-referrer", &at, end) &&
+           add_header(wsi, "permissions-policy:",
+                      "camera=(self), microphone=(self), display-capture=(self)", &at, end) &&
+           add_header(wsi, "cache-control:", answer->etag != NULL ? "no-cache" : "no-store", &at,
+                      end) &&
+           add_header(wsi, "etag:", answer->etag, &at, end) &&
+           add_header(wsi, "content-security-policy:", answer->policy, &at, end) &&
+           lws_finalize_write_http_header(wsi, start, &at, end) == 0;
+}
+
+static int complete(struct lws *wsi)
+{
+    drop_reply(wsi);
+    return lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
+}
+
+static int on_http(SocketServer *server, struct lws *wsi, const char *path, gsize length)
+{
+    char host[LIMIT_URL], query[LIMIT_URL], known[LIMIT_URL];
+    g_autofree char *whole = g_strndup(path, length);
+    gboolean head = lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
+    gboolean get = lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0;
+    copy_header(wsi, WSI_TOKEN_HOST, host, sizeof host);
+    copy_header(wsi, WSI_TOKEN_HTTP_URI_ARGS, query, sizeof query);
+    copy_header(wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, known, sizeof known);
+    HttpRequest request = {head ? "HEAD" : get ? "GET" : "POST", whole, query, host, known};
+    HttpReply *reply = g_new0(HttpReply, 1);
+    reply->kind = PEER_HTTP;
+    reply->answer = server->calls->on_http(&request, server->user);
+    drop_reply(wsi);
+    lws_set_opaque_user_data(wsi, reply);
+    if (!write_headers(wsi, reply->answer))
+        return -1;
+    if (head || g_bytes_get_size(reply->answer->body) == 0)
+        return complete(wsi);
+    lws_callback_on_writable(wsi);
+    return 0;
+}
+
+static int on_http_writeable(struct lws *wsi)
+{
+    HttpReply *reply = lws_get_opaque_user_data(wsi);
+    guint8 buffer[LWS_PRE + HTTP_CHUNK];
+    gsize size = 0;
+    if (reply == NULL || reply->kind != PEER_HTTP)
+        return 0;
+    const guint8 *body = g_bytes_get_data(reply->answer->body, &size);
+    gsize length = MIN(size - reply->offset, HTTP_CHUNK);
+    gboolean last = reply->offset + length == size;
+    memcpy(buffer + LWS_PRE, body + reply->offset, length);
+    reply->offset += length;
+    if (lws_write(wsi, buffer + LWS_PRE, length, last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) <
+        (int)length)
+        return -1;
+    if (last)
+        return complete(wsi);
+    lws_callback_on_writable(wsi);
+    return 0;
+}
+
+// --- libwebsockets -----------------------------------------------------------------------------
+
+static int on_socket_event(struct lws *wsi, enum lws_callback_reasons reason, void *in, size_t size)
+{
+    Socket *socket = socket_of(wsi);
+    if (socket == NULL)
+        return 0;
+    switch (reason) {
+    case LWS_CALLBACK_RECEIVE:
+        return on_receive(socket, in, size);
+    case LWS_CALLBACK_RECEIVE_PONG:
+        socket->heard_us = g_get_monotonic_time();
+        return 0;
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        return on_writeable(socket);
+    case LWS_CALLBACK_TIMER:
+        return on_timer(socket);
+    default:
+        return on_closed(socket);
+    }
+}
+
+static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                    size_t size)
+{
+    SocketServer *server = wsi != NULL ? lws_context_user(lws_get_context(wsi)) : NULL;
+    (void)user;
+    switch (reason) {
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        return on_confirm_upgrade(server, wsi);
+    case LWS_CALLBACK_HTTP:
+        return on_http(server, wsi, in, size);
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+        return on_http_writeable(wsi);
+    case LWS_CALLBACK_CLOSED_HTTP:
+    case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
+        drop_reply(wsi);
+        return 0;
+    case LWS_CALLBACK_ESTABLISHED:
+        return on_established(server, wsi);
+    case LWS_CALLBACK_RECEIVE:
+    case LWS_CALLBACK_RECEIVE_PONG:
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+    case LWS_CALLBACK_TIMER:
+    case LWS_CALLBACK_CLOSED:
+        return on_socket_event(wsi, reason, in, size);
+    case LWS_CALLBACK_RAW_ADOPT: // CONNECT would end here
+    case LWS_CALLBACK_RAW_RX:
+    case LWS_CALLBACK_HTTP_BODY: // nothing here takes a body
+        return -1;
+    default:
+        return 0;
+    }
+}
+
+static void emit(int level, const char *line)
+{
+    g_autofree char *text = g_strchomp(g_strdup(line));
+    log_event(level == LLL_ERR ? LOG_WARNING : LOG_DEBUG, "gateway.websockets", "text=%s",
+              log_quote(text));
+}
+
+static const struct lws_protocols protocols[] = {
+    {.name = "parley", .callback = on_event, .rx_buffer_size = RECEIVE_CHUNK},
+    {0},
+};
+static const lws_retry_bo_t liveness = {.secs_since_valid_ping = PING_S,
+                                        .secs_since_valid_hangup = SILENT_S};
+
+static void describe(struct lws_context_creation_info *info, const SocketSettings *settings)
+{
+    gboolean any = strcmp(settings->listen, "0.0.0.0") == 0 || strcmp(settings->listen, "::") == 0;
+    gboolean six = strchr(settings->listen, ':') != NULL;
+    gboolean tls = *settings->certificate != '\0';
+    info->port = (int)settings->port;
+    info->iface = any ? NULL : settings->listen;
+    info->protocols = protocols;
+    info->uid = info->gid = (unsigned)-1;
+    info->server_string = "parley";
+    info->retry_and_idle_policy = &liveness;
+    info->timeout_secs = 10;
+    info->keepalive_timeout = 15;
+    info->max_http_header_pool = 256;
+    info->max_http_header_data = 8192;
+    info->alpn = "http/1.1";
+    info->options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND |
+                    (six ? 0 : LWS_SERVER_OPTION_DISABLE_IPV6) |
+                    (tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0);
+    info->ssl_cert_filepath = tls ? settings->certificate : NULL;
+    info->ssl_private_key_filepath = tls ? settings->key : NULL;
+}
+
+SocketServer *socket_server_new(const SocketSettings *settings, Deadlines *deadlines,
+                                const SocketCalls *calls, gpointer user, GError **error)
+{
+    SocketServer *server = g_new0(SocketServer, 1);
+    struct lws_context_creation_info info = {0};
+    server->loop = socket_loop_new();
+    server->calls = calls;
+    server->user = user;
+    server->deadlines = deadlines;
+    server->origins = g_strdupv(settings->origins);
+    server->waiting = g_hash_table_new(NULL, NULL);
+    void *loops[] = {socket_loop_native(server->loop)};
+    describe(&info, settings);
+    info.foreign_loops = loops;
+    info.user = server;
+    lws_set_log_level(LLL_ERR | LLL_WARN, emit);
+    server->context = lws_create_context(&info);
+    if (server->context == NULL) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+                    "cannot listen on %s port %u (is it in use, is the certificate readable?)",
+                    settings->listen, settings->port);
+        socket_server_free(server);
+        return NULL;
+    }
+    return server;
+}
+
+void socket_server_free(SocketServer *server)
+{
+    if (server == NULL)
+        return;
+    if (server->context != NULL)
+        lws_context_destroy(server->context);
+    socket_loop_free(server->loop);
+    deadlines_cancel(server->deadlines, &server->sweep);
+    g_hash_table_unref(server->waiting);
+    g_strfreev(server->origins);
+    g_free(server);
+}
+
+guint socket_server_count(const SocketServer *server)
+{
+    return server->count;
+}
+
+void socket_server_drain(SocketServer *server)
+{
+    server->draining = TRUE;
+}

@@ -14,6 +14,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "common/sync_wire.h"
 #include "registry/conference.h"
 #include "registry/media.h"
 #include "registry/placement.h"
@@ -176,7 +177,7 @@ static void accept(Admission *admission)
               "room=%s participant=%s number=%u version=%" G_GUINT64_FORMAT " size=%u", join->room,
               join->participant, join->number, sync_object_version(room_object(room)),
               room_size(room));
-    bus_answer_body(admission->request, &body);
+    sync_answer_body(admission->request, &body);
     leave_door(admission);
     log_set_trace(NULL);
 }

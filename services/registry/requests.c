@@ -17,8 +17,9 @@ static Registry *registry_of(Service *service)
     return service_state(service);
 }
 
-static Json *answer_before(Registry *registry, const Envelope *message)
+static Json *answer_before(Registry *registry, const BusRequest *request)
 {
+    const Envelope *message = bus_request_message(request);
     return store_answer(registry->store, message->source, message->request);
 }
 
@@ -47,7 +48,7 @@ void on_join(Service *service, const Envelope *message, BusRequest *request)
         refuse_join(request, refusal, detail);
         return;
     }
-    g_autoptr(Json) before = answer_before(registry, message);
+    g_autoptr(Json) before = answer_before(registry, request);
     admissions_start(registry->admissions, g_steal_pointer(&join), request, before != NULL);
 }
 
@@ -196,7 +197,7 @@ void on_execute(Service *service, const Envelope *message, BusRequest *request)
         bus_refuse(request, MSG__REFUSAL__REASON__malformed, "method");
         return;
     }
-    g_autoptr(Json) before = answer_before(registry_of(service), message);
+    g_autoptr(Json) before = answer_before(registry_of(service), request);
     if (before != NULL) {
         bus_answer(request, before);
         return;
@@ -228,7 +229,7 @@ void on_connection_deleted(Service *service, const Envelope *message, BusRequest
         bus_refuse(request, MSG__REFUSAL__REASON__malformed, "resource");
         return;
     }
-    g_autoptr(Json) before = answer_before(registry, message);
+    g_autoptr(Json) before = answer_before(registry, request);
     const Room *room = rooms_seated(registry->rooms, connection);
     const Member *member = room != NULL ? room_member(room, url_last_segment(connection)) : NULL;
     gboolean given_up = give_up_joins(registry, message, connection);

@@ -42,6 +42,7 @@ static const char schema[] =
     STATEMENT(GET_ANSWER, "SELECT body FROM answer WHERE source = ?1 AND request = ?2")            \
     STATEMENT(FORGET_ANSWERS, "DELETE FROM answer WHERE (source, request) IN"                      \
                               " (SELECT source, request FROM answer WHERE made < ?1 LIMIT ?2)")    \
+    STATEMENT(SKIP_NUMBERS, "UPDATE room SET next_number = next_number + ?1")                      \
     STATEMENT(GET_ROOMS, "SELECT header, last_epoch, next_number FROM room")                       \
     STATEMENT(GET_PARTICIPANTS, "SELECT id, session, value FROM participant WHERE url = ?1")
 
@@ -222,7 +223,18 @@ static GHashTable *load_participants(Store *store, Json *header)
     return sessions;
 }
 
-static Room *load_room(Store *store, GError **error)
+// Numbers that were given out but not stored may be in use in a room process: each start skips as
+// many as can have been under way. In the file, or two starts in a row would give out the same;
+// returns how many are to be skipped beyond that, where it cannot be written.
+static guint32 skip_numbers(Store *store)
+{
+    store->failure = SQLITE_OK;
+    bind_number(store, SQL_SKIP_NUMBERS, 1, LIMIT_PARTICIPANTS);
+    run(store, SQL_SKIP_NUMBERS);
+    return store->failure == SQLITE_OK ? 0 : LIMIT_PARTICIPANTS;
+}
+
+static Room *load_room(Store *store, guint32 skip, GError **error)
 {
     g_autoptr(Json) header = column_json(store, SQL_GET_ROOMS, 0);
     if (!json_is_object(json_get(header, "data"))) {
@@ -232,9 +244,7 @@ static Room *load_room(Store *store, GError **error)
     g_autoptr(GHashTable) sessions = load_participants(store, header);
     guint64 last_epoch = (guint64)sqlite3_column_int64(store->statements[SQL_GET_ROOMS], 1);
     guint32 next_number = (guint32)sqlite3_column_int64(store->statements[SQL_GET_ROOMS], 2);
-    // Numbers that were given out but not stored may be in use in the room process: skip as many
-    // as can have been under way.
-    Room *room = room_restore(header, last_epoch, next_number + LIMIT_PARTICIPANTS, error);
+    Room *room = room_restore(header, last_epoch, next_number + skip, error);
     if (room == NULL)
         return NULL;
     GHashTableIter iter;
@@ -249,8 +259,9 @@ gboolean store_load(Store *store, StoreEach each, gpointer user, GError **error)
 {
     int result;
     Room *room = NULL;
+    guint32 skip = skip_numbers(store);
     while ((result = sqlite3_step(store->statements[SQL_GET_ROOMS])) == SQLITE_ROW) {
-        room = load_room(store, error);
+        room = load_room(store, skip, error);
         if (room == NULL)
             break;
         each(room, user);

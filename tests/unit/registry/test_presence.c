@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// Who counts as live, and which worker gets the next room.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include "registry/presence.h"
+
+#define SECOND G_USEC_PER_SEC
+
+static gboolean hear(Presences *presences, const char *process, guint capacity, guint load,
+                     gint64 now_us)
+{
+    g_autofree char *address = g_strconcat("hyperty://localhost/worker/", process, NULL);
+    Msg__Presence presence = MSG__PRESENCE__INIT;
+    presence.process = (char *)process;
+    presence.role = (char *)"worker";
+    presence.address = address;
+    presence.capacity = capacity;
+    presence.load = load;
+    return presences_hear(presences, &presence, process, now_us);
+}
+
+static const char *choice(const Presences *presences, gint64 now_us)
+{
+    const Presence *worker = presences_choose_worker(presences, NULL, now_us);
+    return worker != NULL ? worker->process : "none";
+}
+
+static void silence_of_five_seconds_is_death(void **state)
+{
+    (void)state;
+    g_autoptr(Presences) presences = presences_new();
+    assert_false(presence_is_live(presences_find(presences, "w1"), 0));
+    hear(presences, "w1", 10, 0, 0);
+    assert_true(presence_is_live(presences_find(presences, "w1"), 4 * SECOND));
+    assert_false(presence_is_live(presences_find(presences, "w1"), 5 * SECOND));
+    hear(presences, "w1", 10, 0, 6 * SECOND);
+    assert_true(presence_is_live(presences_find(presences, "w1"), 7 * SECOND));
+}
+
+static void silence_is_counted_anew_when_the_link_returns(void **state)
+{
+    (void)state;
+    g_autoptr(Presences) presences = presences_new();
+    hear(presences, "w1", 10, 0, 0);
+    presences_restart(presences, 60 * SECOND);
+    assert_true(presence_is_live(presences_find(presences, "w1"), 61 * SECOND));
+}
+
+static void who_was_seen_leaving_is_not_live_until_heard_again(void **state)
+{
+    (void)state;
+    g_autoptr(Presences) presences = presences_new();
+    hear(presences, "w1", 10, 0, 0);
+    presences_gone(presences, "w1");
+    presences_gone(presences, "nobody");
+    assert_false(presence_is_live(presences_find(presences, "w1"), 1));
+    hear(presences, "w1", 10, 0, 2);
+    assert_true(presence_is_live(presences_find(presences, "w1"), 3));
+}
+
+static void nobody_speaks_for_another_process(void **state)
+{
+    (void)state;
+    g_autoptr(Presences) presences = presences_new();
+    Msg__Presence presence = MSG__PRESENCE__INIT;
+    presence.process = (char *)"w1";
+    presence.role = (char *)"worker";
+    assert_false(presences_hear(presences, &presence, "w2", 0));
+    presence.role = NULL;
+    assert_false(presences_hear(presences, &presence, "w1", 0));
+    presence.role = (char *)"worker";
+    presence.address = (char *)"no address";
+    assert_false(presences_hear(presences, &presence, "w1", 0));
+    assert_null(presences_find(presences, "w1"));
+}
+
+static void the_least_loaded_worker_for_its_size_is_chosen(void **state)
+{
+    (void)state;
+    g_autoptr(Presences) presences = presences_new();
+    assert_string_equal(choice(presences, 0), "none");
+    hear(presences, "small", 4, 1, 0);
+    hear(presences, "large", 100, 10, 0);
+    assert_string_equal(choice(presences, 0), "large");
+    hear(presences, "large", 100, 30, 0);
+    assert_string_equal(choice(presences, 0), "small");
+}
+
+static void what_a_worker_was_asked_since_counts_as_load(void **state)
+{
+    (void)state;
+    g_autoptr(Presences) presences = presences_new();
+    hear(presences, "w1", 10, 0, 0);
+    hear(presences, "w2", 10, 0, 0);
+    assert_string_equal(choice(presences, 0), "w1");
+    presences_find(presences, "w1")->asked++;
+    assert_string_equal(choice(presences, 0), "w2");
+    presences_find(presences, "w2")->granted += 2;
+    assert_string_equal(choice(presences, 0), "w1");
+    hear(presences, "w2", 10, 0, 1); // it says itself now
+    assert_string_equal(choice(presences, 1), "w2");
+}
+
+static void full_draining_silent_or_tried_workers_are_left_out(void **state)
+{
+    (void)state;
+    g_autoptr(Presences) presences = presences_new();
+    g_autoptr(GHashTable) tried = g_hash_table_new(g_str_hash, g_str_equal);
+    hear(presences, "full", 2, 2, 9 * SECOND);
+    hear(presences, "silent", 10, 0, 0);
+    hear(presences, "draining", 10, 0, 9 * SECOND);
+    presences_find(presences, "draining")->draining = TRUE;
+    hear(presences, "tried", 10, 0, 9 * SECOND);
+    g_hash_table_add(tried, (gpointer) "tried");
+    assert_null(presences_choose_worker(presences, tried, 9 * SECOND));
+    assert_string_equal(choice(presences, 9 * SECOND), "tried");
+}
+
+static void a_minute_of_silence_is_forgotten(void **state)
+{
+    (void)state;
+    g_autoptr(Presences) presences = presences_new();
+    hear(presences, "w1", 10, 0, 0);
+    hear(presences, "w2", 10, 0, 30 * SECOND);
+    presences_prune(presences, 61 * SECOND);
+    assert_null(presences_find(presences, "w1"));
+    assert_null(presences_at(presences, "hyperty://localhost/worker/w1"));
+    assert_non_null(presences_at(presences, "hyperty://localhost/worker/w2"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(silence_of_five_seconds_is_death),
+        cmocka_unit_test(silence_is_counted_anew_when_the_link_returns),
+        cmocka_unit_test(who_was_seen_leaving_is_not_live_until_heard_again),
+        cmocka_unit_test(nobody_speaks_for_another_process),
+        cmocka_unit_test(the_least_loaded_worker_for_its_size_is_chosen),
+        cmocka_unit_test(what_a_worker_was_asked_since_counts_as_load),
+        cmocka_unit_test(full_draining_silent_or_tried_workers_are_left_out),
+        cmocka_unit_test(a_minute_of_silence_is_forgotten),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

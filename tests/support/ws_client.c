@@ -615,8 +615,9 @@ static gboolean resume_object(WsClient *client, SyncObject **object)
 
 gboolean ws_client_resume(WsClient *client)
 {
-    return subscribe_routes(client) && resume_object(client, &client->communication) &&
-           resume_object(client, &client->answer);
+    gboolean resumed = subscribe_routes(client) && resume_object(client, &client->communication);
+    resume_object(client, &client->answer);
+    return resumed;
 }
 
 void ws_client_update(WsClient *client, const char *attribute, Json *value)

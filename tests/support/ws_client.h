@@ -65,8 +65,8 @@ Json *ws_client_join_message(WsClient *client, const char *room, const char *nam
 void ws_client_joined(WsClient *client, const Json *body);
 // Waits: join and take over. The answer's body, the caller's.
 Json *ws_client_join(WsClient *client, const char *room, const char *name, const char *offer);
-// Waits: what a client does when it is back: subscribes its routes, resumes its objects. TRUE if
-// both the Communication and the answering Connection were answered.
+// Waits: what a client does when it is back: subscribes its routes, resumes Communication and
+// answering Connection. TRUE if the Communication could be resumed.
 gboolean ws_client_resume(WsClient *client);
 // Publishes an update of our own Connection object (its version + 1). value is taken.
 void ws_client_update(WsClient *client, const char *attribute, Json *value);

@@ -125,17 +125,6 @@ void socket_send(Socket *socket, Text *text)
         want_write(socket);
 }
 
-static void close_when_sent(Socket *socket)
-{
-    if (socket->outgoing.length > 0) {
-        want_write(socket);
-        return;
-    }
-    lws_validity_confirmed(socket->wsi);
-    lws_set_timer_usecs(socket->wsi, 1);
-    lws_cancel_service(socket->server->context);
-}
-
 void socket_close(Socket *socket, guint code, const char *reason)
 {
     if (socket->close_code != 0)
@@ -143,7 +132,8 @@ void socket_close(Socket *socket, guint code, const char *reason)
     socket->close_code = code;
     g_strlcpy(socket->close_reason, reason, sizeof socket->close_reason);
     lws_set_timeout(socket->wsi, PENDING_TIMEOUT_USER_REASON_BASE, CLOSE_WAITS_S);
-    close_when_sent(socket);
+    want_write(socket);
+    lws_cancel_service(socket->server->context);
 }
 
 void socket_ping(Socket *socket)
@@ -169,13 +159,24 @@ static int on_timer(Socket *socket)
     return -1;
 }
 
+// Writeable and nothing left to write: what was sent before has gone.
+static void begin_close(Socket *socket)
+{
+    if (socket->close_code == 0)
+        return;
+    lws_validity_confirmed(socket->wsi);
+    lws_set_timer_usecs(socket->wsi, 1);
+}
+
 static int on_writeable(Socket *socket)
 {
     if (socket->ping)
         return write_ping(socket);
     g_autoptr(Text) text = g_queue_pop_head(&socket->outgoing);
-    if (text == NULL)
+    if (text == NULL) {
+        begin_close(socket);
         return 0;
+    }
     gsize length = text_length(text);
     socket->outgoing_bytes -= length;
     socket->moved_us = g_get_monotonic_time();
@@ -188,9 +189,7 @@ static int on_writeable(Socket *socket)
         socket->paused = FALSE;
         lws_rx_flow_control(socket->wsi, 1);
     }
-    if (socket->close_code != 0)
-        close_when_sent(socket);
-    else if (socket->outgoing.length > 0)
+    if (socket->outgoing.length > 0 || socket->close_code != 0)
         want_write(socket);
     return 0;
 }

@@ -161,51 +161,14 @@ static void remember(BusAnswers *answers, Entry *entry, Envelope *answer, Asker 
         forget(answers, g_queue_peek_head(&answers->remembered));
 }
 
-static Envelope *new_answer(const Envelope *request)
-{
-    Envelope *answer = envelope_new(MSG__ENVELOPE__TYPE__RESPONSE, request->to, request->from);
-    if (request->has_id) {
-        answer->has_id = TRUE;
-        answer->id.len = request->id.len;
-        answer->id.data = g_memdup2(request->id.data, request->id.len);
-    }
-    answer->has_request = TRUE;
-    answer->request = request->request;
-    envelope_set(&answer->trace, request->trace);
-    return answer;
-}
-
-static void set_refusal(Envelope *answer, Refusal reason, const char *detail)
-{
-    Msg__Body *body = envelope_body(answer);
-    body->has_code = TRUE;
-    body->code = refusal_code(reason);
-    envelope_set(&body->reason, refusal_name(reason));
-    g_free(body->desc);
-    body->desc = detail == NULL ? g_strdup(refusal_text(reason))
-                                : g_strdup_printf("%s: %s", refusal_text(reason), detail);
-}
-
-// What "description" is for: clients that expect the text there.
-static void set_description(Envelope *answer)
-{
-    g_autoptr(Json) unknown = json_new_object();
-    Msg__Body *body = answer->body;
-    json_set_text(unknown, "description", body->desc);
-    envelope_set_json(&body->unknown, &body->has_unknown, unknown);
-}
-
 static Envelope *new_refusal(const Envelope *request, Refusal reason, const char *detail)
 {
-    Envelope *answer = new_answer(request);
     metrics_refused(reason);
     log_event(LOG_INFO, "request.refused", "reason=%s to=%s from=%s type=%s detail=%s trace=%s",
               refusal_name(reason), log_quote(request->to), log_quote(request->from),
               log_quote(envelope_type_text(request)), log_quote(detail == NULL ? "" : detail),
               log_quote(request->trace == NULL ? "" : request->trace));
-    set_refusal(answer, reason, detail);
-    set_description(answer);
-    return answer;
+    return refusal_answer(request, reason, detail);
 }
 
 static gboolean is_to_remember(const Envelope *answer)
@@ -325,7 +288,7 @@ void bus_answer(BusRequest *request, const Json *body)
 {
     if (!may_answer(request))
         return;
-    Envelope *answer = new_answer(request->message);
+    Envelope *answer = envelope_new_answer(request->message);
     envelope_set_body(answer, body);
     answer_with(request, answer);
 }
@@ -334,7 +297,7 @@ void bus_answer_body(BusRequest *request, const Msg__Body *body)
 {
     if (!may_answer(request))
         return;
-    Envelope *answer = new_answer(request->message);
+    Envelope *answer = envelope_new_answer(request->message);
     Envelope lent = MSG__ENVELOPE__INIT;
     lent.body = (Msg__Body *)body;
     g_autoptr(Envelope) copy = envelope_copy(&lent);
@@ -346,7 +309,7 @@ void bus_answer_provisional(BusRequest *request, const Json *body)
 {
     if (!may_answer(request))
         return;
-    Envelope *answer = new_answer(request->message);
+    Envelope *answer = envelope_new_answer(request->message);
     envelope_set_body(answer, body);
     envelope_body(answer);
     send_provisional(request, answer);
@@ -355,7 +318,7 @@ void bus_answer_provisional(BusRequest *request, const Json *body)
 void bus_acknowledge(BusRequest *request)
 {
     if (may_answer(request))
-        send_provisional(request, new_answer(request->message));
+        send_provisional(request, envelope_new_answer(request->message));
 }
 
 void bus_refuse(BusRequest *request, Refusal reason, const char *detail)

@@ -104,24 +104,6 @@ static void send_now(BusRequests *requests, Pending *pending)
                                                      : MSG__REFUSAL__REASON__bad_address;
 }
 
-// The answer that nobody else gives.
-static Envelope *own_answer(const Envelope *request, Refusal reason)
-{
-    Envelope *answer = envelope_new(MSG__ENVELOPE__TYPE__RESPONSE, request->to, request->from);
-    Msg__Body *body = envelope_body(answer);
-    body->has_code = TRUE;
-    body->code = refusal_code(reason);
-    envelope_set(&body->reason, refusal_name(reason));
-    envelope_set(&body->desc, refusal_text(reason));
-    if (request->has_id) {
-        answer->has_id = TRUE;
-        answer->id.len = request->id.len;
-        answer->id.data = g_memdup2(request->id.data, request->id.len);
-    }
-    envelope_set(&answer->trace, request->trace);
-    return answer;
-}
-
 static void finish(Pending *pending, const Envelope *answer)
 {
     log_set_trace(pending->envelope->trace);
@@ -134,8 +116,8 @@ static void give_up(BusRequests *requests, guint64 number)
 {
     Pending *pending = take(requests, number);
     gboolean failed = pending->failed != MSG__REFUSAL__REASON__none;
-    g_autoptr(Envelope) answer =
-        own_answer(pending->envelope, failed ? pending->failed : MSG__REFUSAL__REASON__timeout);
+    g_autoptr(Envelope) answer = refusal_answer(
+        pending->envelope, failed ? pending->failed : MSG__REFUSAL__REASON__timeout, NULL);
     if (!failed)
         metrics_add(METRIC_BUS_TIMEOUTS, 1);
     log_event(LOG_WARNING, "request.unanswered", "to=%s type=%s reason=%s trace=%s",

@@ -63,6 +63,20 @@ Envelope *envelope_new(EnvelopeType type, const char *from, const char *to)
     return envelope;
 }
 
+Envelope *envelope_new_answer(const Envelope *request)
+{
+    Envelope *answer = envelope_new(MSG__ENVELOPE__TYPE__RESPONSE, request->to, request->from);
+    if (request->has_id) {
+        answer->has_id = TRUE;
+        answer->id.len = request->id.len;
+        answer->id.data = g_memdup2(request->id.data, request->id.len);
+    }
+    answer->has_request = request->has_request;
+    answer->request = request->request;
+    envelope_set(&answer->trace, request->trace);
+    return answer;
+}
+
 void envelope_free(Envelope *envelope)
 {
     codec_free(envelope);

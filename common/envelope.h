@@ -15,6 +15,9 @@ typedef Msg__Envelope__Type EnvelopeType;
 
 Envelope *envelope_new(EnvelopeType type, const char *from, const char *to);
 Envelope *envelope_copy(const Envelope *envelope);
+// The answer to a request, without a body: from and to swapped, id, request number and trace as
+// there.
+Envelope *envelope_new_answer(const Envelope *request);
 void envelope_free(Envelope *envelope);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Envelope, envelope_free)
 

@@ -70,3 +70,25 @@ Refusal refusal_parse(const char *name)
             return (Refusal)i;
     return MSG__REFUSAL__REASON__none;
 }
+
+static void set_description(Msg__Body *body)
+{
+    g_autoptr(Json) unknown = json_new_object();
+    json_set_text(unknown, "description", body->desc);
+    envelope_set_json(&body->unknown, &body->has_unknown, unknown);
+}
+
+Envelope *refusal_answer(const Envelope *request, Refusal reason, const char *detail)
+{
+    Envelope *answer = envelope_new_answer(request);
+    Msg__Body *body = envelope_body(answer);
+    g_autofree char *text = detail == NULL
+                                ? g_strdup(refusal_text(reason))
+                                : g_strdup_printf("%s: %s", refusal_text(reason), detail);
+    body->has_code = TRUE;
+    body->code = refusal_code(reason);
+    envelope_set(&body->reason, refusal_name(reason));
+    envelope_set(&body->desc, text);
+    set_description(body);
+    return answer;
+}

@@ -83,23 +83,9 @@ static void on_watched(const char *what, const char *process, const char *side,
 
 static void answer_no_route(Broker *broker, const Envelope *request)
 {
-    g_autoptr(Envelope) answer =
-        envelope_new(MSG__ENVELOPE__TYPE__RESPONSE, request->to, request->from);
-    g_autofree char *topic = g_strconcat(OWN_TOPIC, request->source, NULL);
     Refusal reason = MSG__REFUSAL__REASON__no_route;
-    Msg__Body *body = envelope_body(answer);
-    body->has_code = TRUE;
-    body->code = refusal_code(reason);
-    envelope_set(&body->reason, refusal_name(reason));
-    envelope_set(&body->desc, refusal_text(reason));
-    if (request->has_id) {
-        answer->has_id = TRUE;
-        answer->id.len = request->id.len;
-        answer->id.data = g_memdup2(request->id.data, request->id.len);
-    }
-    answer->has_request = TRUE;
-    answer->request = request->request;
-    envelope_set(&answer->trace, request->trace);
+    g_autoptr(Envelope) answer = refusal_answer(request, reason, NULL);
+    g_autofree char *topic = g_strconcat(OWN_TOPIC, request->source, NULL);
     metrics_refused(reason);
     log_event(LOG_INFO, "request.refused", "reason=%s to=%s from=%s source=%s trace=%s",
               refusal_name(reason), log_quote(request->to), log_quote(request->from),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The only file that sees SQLite: WAL, synchronous=FULL, exclusive lock. See store.h.
 //
-// A checkpoint costs more than a commit (README.md), so none happens inside a commit: store_tidy
-// does it when nothing else is to be done, and a commit only where the log has grown beyond 64 MB.
-// With the exclusive lock there is one connection, which also spares the shared-memory file.
+// A checkpoint costs fifteen commits (README.md), so none happens inside a commit: store_tidy does
+// it when nothing else is to be done, and a commit only where the log has grown beyond 64 MB. The
+// exclusive lock forbids a second connection; on one thread it would gain nothing either.
 #include "registry/store.h"
 #include <errno.h>
 #include <gio/gio.h>
@@ -29,6 +29,10 @@ static const char schema[] =
     "CREATE INDEX IF NOT EXISTS answer_made ON answer(made);"
     "PRAGMA user_version=1;";
 
+static const char forget_answers[] =
+    "DELETE FROM answer WHERE (source, request) IN"
+    " (SELECT source, request FROM answer WHERE made < ?1 LIMIT ?2)";
+
 #define STATEMENTS(STATEMENT)                                                                      \
     STATEMENT(BEGIN, "BEGIN IMMEDIATE")                                                            \
     STATEMENT(COMMIT, "COMMIT")                                                                    \
@@ -40,8 +44,7 @@ static const char schema[] =
     STATEMENT(DROP_PARTICIPANTS, "DELETE FROM participant WHERE url = ?1")                         \
     STATEMENT(PUT_ANSWER, "INSERT OR REPLACE INTO answer VALUES(?1, ?2, unixepoch(), ?3)")         \
     STATEMENT(GET_ANSWER, "SELECT body FROM answer WHERE source = ?1 AND request = ?2")            \
-    STATEMENT(FORGET_ANSWERS, "DELETE FROM answer WHERE (source, request) IN"                      \
-                              " (SELECT source, request FROM answer WHERE made < ?1 LIMIT ?2)")    \
+    STATEMENT(FORGET_ANSWERS, forget_answers)                                                      \
     STATEMENT(SKIP_NUMBERS, "UPDATE room SET next_number = next_number + ?1")                      \
     STATEMENT(GET_ROOMS, "SELECT header, last_epoch, next_number FROM room")                       \
     STATEMENT(GET_PARTICIPANTS, "SELECT id, session, value FROM participant WHERE url = ?1")

@@ -136,6 +136,20 @@ static void numbers_that_may_have_been_given_out_are_skipped(void **state)
     assert_true(room_next_number(later->pdata[0]) > room_next_number(rooms->pdata[0]));
 }
 
+static void two_starts_in_a_row_give_out_different_numbers(void **state)
+{
+    Fixture *fixture = *state;
+    guint32 next[2];
+    g_autoptr(Room) room = room_with("demo", (const char *[]){"ann", NULL});
+    commit(fixture->store, room);
+    for (guint i = 0; i < G_N_ELEMENTS(next); i++) { // nothing is committed in between
+        open_again(fixture);
+        g_autoptr(GPtrArray) rooms = load(fixture->store);
+        next[i] = room_next_number(rooms->pdata[0]);
+    }
+    assert_true(next[1] > next[0]);
+}
+
 static void only_what_changed_is_written_and_it_adds_up(void **state)
 {
     Fixture *fixture = *state;
@@ -230,10 +244,11 @@ static void a_full_disk_refuses_and_leaves_the_rest_as_it_was(void **state)
     g_autoptr(Room) small = room_with("small", (const char *[]){"ann", NULL});
     assert_int_equal(commit(fixture->store, small), STORE_DONE);
     store_set_most_pages(fixture->store, 1); // as many as there are now
-    const char *names[201] = {NULL};
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; i < 200; i++)
-        names[i] = g_intern_string(g_strdup_printf("participant-%u", i));
-    g_autoptr(Room) large = room_with("large", names);
+        g_ptr_array_add(names, g_strdup_printf("participant-%u", i));
+    g_ptr_array_add(names, NULL);
+    g_autoptr(Room) large = room_with("large", (const char *const *)names->pdata);
     assert_int_equal(commit(fixture->store, large), STORE_FULL);
     assert_true(room_is_unstored(large));
     g_autoptr(GPtrArray) before = load(fixture->store);
@@ -283,6 +298,7 @@ int main(void)
 #define STORE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
         STORE_TEST(a_room_comes_back_as_it_was),
         STORE_TEST(numbers_that_may_have_been_given_out_are_skipped),
+        STORE_TEST(two_starts_in_a_row_give_out_different_numbers),
         STORE_TEST(only_what_changed_is_written_and_it_adds_up),
         STORE_TEST(a_closed_room_is_gone_with_its_participants),
         STORE_TEST(what_was_not_committed_is_not_there),

@@ -34,7 +34,8 @@ struct WsClient {
     GPtrArray *received; // Json
     SyncObject *communication, *answer;
     guint64 version; // of our Connection object
-    guint holes;
+    guint holes, heals;
+    gboolean healing; // has asked for what the Communication lacks
     WsMessage on_message;
     gpointer user;
 };
@@ -156,9 +157,13 @@ static void apply(WsClient *client, SyncObject *object, const Json *body)
     g_autoptr(SyncChange) change = sync_change_new(change_body, sync_object_version(object));
     if (change_body->version <= sync_object_version(object))
         return;
+    if (client->healing && change_body->version != sync_object_version(object) + 1)
+        return; // comes again, after what is missing
     client->holes += change_body->version != sync_object_version(object) + 1;
     sync_object_apply(object, change);
 }
+
+static void heal(WsClient *client, const Json *digest);
 
 static void observe(WsClient *client, const Json *message)
 {
@@ -168,8 +173,10 @@ static void observe(WsClient *client, const Json *message)
         return;
     if (strcmp(type, "update") == 0)
         apply(client, object, json_get(message, "body"));
+    else if (strcmp(type, "event") == 0 && object == client->communication)
+        heal(client, json_get(json_get(message, "body"), "value"));
     else if (strcmp(type, "event") == 0)
-        client->holes++; // a digest: the gateway could not tell all changes
+        client->holes++; // of the answer nothing may ever be missing
     else if (object == client->communication && strcmp(type, "delete") == 0)
         g_clear_pointer(&client->communication, sync_object_free);
     else if (strcmp(type, "delete") == 0)
@@ -595,18 +602,42 @@ static void take_value(WsClient *client, SyncObject **object, const Json *value)
         apply(client, *object, json_at(changes, i));
 }
 
+static Json *resume_message(const WsClient *client, const SyncObject *object)
+{
+    Json *body = json_new_object();
+    g_autofree char *to = g_strconcat(sync_object_url(object), "/subscription", NULL);
+    json_set_text(body, "source", client->hyperty);
+    json_set_bool(body, "mutual", FALSE);
+    json_set_bool(body, "resume", TRUE);
+    json_set_number(body, "version", (gint64)sync_object_version(object));
+    return ws_client_message(client, "subscribe", NULL, to, body);
+}
+
+static void on_healed(WsClient *client, const Json *answer, gpointer unused)
+{
+    const Json *body = answer != NULL ? json_get(answer, "body") : NULL;
+    (void)unused;
+    client->healing = FALSE;
+    if (ws_code(body) == 200 && client->communication != NULL)
+        take_value(client, &client->communication, json_get(body, "value"));
+}
+
+// The gateway could not tell all changes: its digest says that we lack some, so we ask.
+static void heal(WsClient *client, const Json *digest)
+{
+    gint64 mine = (gint64)sync_object_version(client->communication);
+    if (client->healing || json_get_number(digest, "version", 0) <= mine)
+        return;
+    client->healing = TRUE;
+    client->heals++;
+    ws_client_ask(client, resume_message(client, client->communication), on_healed, NULL);
+}
+
 static gboolean resume_object(WsClient *client, SyncObject **object)
 {
     if (*object == NULL)
         return FALSE;
-    Json *body = json_new_object();
-    g_autofree char *to = g_strconcat(sync_object_url(*object), "/subscription", NULL);
-    json_set_text(body, "source", client->hyperty);
-    json_set_bool(body, "mutual", FALSE);
-    json_set_bool(body, "resume", TRUE);
-    json_set_number(body, "version", (gint64)sync_object_version(*object));
-    g_autoptr(Json) answer =
-        ws_client_request(client, ws_client_message(client, "subscribe", NULL, to, body));
+    g_autoptr(Json) answer = ws_client_request(client, resume_message(client, *object));
     if (ws_code(answer) != 200 || *object == NULL)
         return FALSE;
     take_value(client, object, json_get(answer, "value"));
@@ -694,6 +725,11 @@ const SyncObject *ws_client_answer(const WsClient *client)
 guint ws_client_holes(const WsClient *client)
 {
     return client->holes;
+}
+
+guint ws_client_heals(const WsClient *client)
+{
+    return client->heals;
 }
 
 guint ws_client_count(const WsClient *client, const char *type, const char *to)

@@ -84,6 +84,9 @@ const SyncObject *ws_client_communication(const WsClient *client);
 const SyncObject *ws_client_answer(const WsClient *client);
 // Changes that did not follow the one before: the gateway's promise was broken.
 guint ws_client_holes(const WsClient *client);
+// How often a digest told that the Communication lacked changes (lost with a registry that died
+// between storing and publishing), and the client asked for them, as observers do.
+guint ws_client_heals(const WsClient *client);
 // How many messages of this type (NULL: any) to this address (NULL: any) have come.
 guint ws_client_count(const WsClient *client, const char *type, const char *to);
 // All that has come, oldest first; borrowed Json.

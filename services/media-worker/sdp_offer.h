@@ -27,7 +27,7 @@ typedef struct {
     SdpMedia *media;
     char ufrag[256 + 1];
     guint8 fingerprint[DTLS_FINGERPRINT_BYTES]; // of the certificate that the client must show
-    MediaExtensions extensions;                // one numbering for all m-lines of a bundle
+    MediaExtensions extensions;                 // one numbering for all m-lines of a bundle
 } SdpOffer;
 
 // codecs: NULL-terminated, names of the room's codecs ("opus", "VP8"). NULL if the offer cannot be

@@ -80,7 +80,6 @@
 #define LIMIT_JOIN_WAITS_MS 8000 // for a room process, placement included
 #define LIMIT_COMMUNICATION                                                                        \
     (640 * 1024) // participants, printed: goes to each newcomer, in parts; 1,000 usual ones fit
-#define LIMIT_IDENTITY 2048          // bytes of one participant's, printed: everybody gets it
 #define LIMIT_RESOURCES 8            // of one participant
 #define LIMIT_BATCH 64               // operations in one commit of the registry's store
 #define LIMIT_PLACEMENT_TRIES 3      // workers that are asked for one room

@@ -26,7 +26,7 @@ $(foreach t,$(wildcard tests/unit/*/test_*.c),$(eval $(call unit_rule,$(t))))
 $(INTEGRATION) $(BENCH): $(B)/tests/%: $(B)/tests/%.o $(SUPPORT) $(call archive,media-worker) $(call archive,common)
 	@$(LINK) $(call libs_for,tests) $(call libs_for,media-worker) -lm
 $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(call archive,media-worker) $(call archive,gateway) \
-	$(call archive,common)
+	$(call archive,registry) $(call archive,common)
 	@$(LINK) $(call libs_for,gateway) $(call libs_for,media-worker) -lm
 
 test-unit: tests-built ## unit tests alone

@@ -19,14 +19,12 @@ void reply_refuse(BusRequest *request, Refusal reason, const char *detail)
         bus_refuse(request, reason, detail);
         return;
     }
-    g_autoptr(Json) body = json_new_object();
-    json_set_number(body, "code", refusal_code(reason));
-    json_set_text(body, "reason", refusal_name(reason));
-    json_set_text(body, "desc", refusal_text(reason));
-    json_set_text(body, "description", refusal_text(reason));
-    json_set_number(body, "retry_after", RETRY_AFTER_S);
+    const Envelope *message = bus_request_message(request);
+    g_autoptr(Envelope) refusal = refusal_answer(message, reason, detail);
+    refusal->body->has_retry_after = TRUE;
+    refusal->body->retry_after = RETRY_AFTER_S;
     metrics_refused(reason);
     log_event(LOG_WARNING, "request.refused", "reason=%s from=%s", refusal_name(reason),
-              log_quote(bus_request_message(request)->from));
-    bus_answer(request, body);
+              log_quote(message->from));
+    bus_answer_body(request, refusal->body);
 }

@@ -10,6 +10,7 @@
 #define REPORT 24
 #define REPORTS_MAX 31
 #define SDES_CNAME 1
+#define REMB 0x52454D42                               // "REMB"
 #define NTP_UNIX_EPOCH G_GUINT64_CONSTANT(2208988800) // 1970 in seconds since 1900
 
 // --- reading -------------------------------------------------------------------------------------
@@ -195,7 +196,7 @@ gboolean rtcp_remb(const RtcpPacket *packet, guint64 *ret_bits_per_s)
 {
     guint32 media;
     if (!is_feedback(packet, RTCP_PAYLOAD_FEEDBACK, RTCP_PAYLOAD_AFB, &media) ||
-        packet->length < 16 || memcmp(packet->body + 8, "REMB", 4) != 0)
+        packet->length < 16 || rtp_get32(packet->body + 8) != REMB)
         return FALSE;
     guint32 value = rtp_get32(packet->body + 12) & 0xFFFFFF;
     guint shift = value >> 18;
@@ -271,7 +272,7 @@ gboolean rtcp_write_cname(RtcpWriter *writer, guint32 ssrc, const char *cname)
     rtp_put32(at, ssrc);
     at[4] = SDES_CNAME;
     at[5] = (guint8)length;
-    memcpy(at + 6, cname, length);
+    memcpy(at + 6, cname, at[5]);
     return TRUE;
 }
 
@@ -353,7 +354,7 @@ gboolean rtcp_write_remb(RtcpWriter *writer, guint32 sender, guint64 bits_per_s,
     guint shift = 0;
     while (bits_per_s >> shift > 0x3FFFF)
         shift++;
-    memcpy(at, "REMB", 4);
+    rtp_put32(at, REMB);
     rtp_put32(at + 4, n_ssrcs << 24 | shift << 18 | (guint32)(bits_per_s >> shift));
     for (guint i = 0; i < n_ssrcs; i++)
         rtp_put32(at + 8 + 4 * (gsize)i, ssrcs[i]);

@@ -75,7 +75,21 @@ typedef struct {
     gboolean unknown_user;
 } Lookup;
 
-// USERNAME is "ours:theirs" (RFC 8445 section 7.2.2).
+// USERNAME is "ours:theirs" (RFC 8445 section 7.2.2); NULL: nobody's.
+static const char *password_of(const Lookup *lookup, const char *username, gsize length)
+{
+    const char *colon = memchr(username, ':', length);
+    if (colon == NULL || length > USERNAME_MAX)
+        return NULL;
+    const StunUser user = {.local_ufrag = username,
+                           .local_length = (gsize)(colon - username),
+                           .remote_ufrag = colon + 1,
+                           .remote_length = length - (gsize)(colon - username) - 1};
+    const char *password = lookup->password(&user, lookup->closure);
+    return password != NULL && *password != '\0' ? password : NULL;
+}
+
+// NOLINTNEXTLINE(readability-function-size): the signature is libnice's
 static bool look_up(StunAgent *agent, StunMessage *message, uint8_t *username,
                     uint16_t username_length, uint8_t **password, size_t *password_length,
                     void *user)
@@ -83,17 +97,9 @@ static bool look_up(StunAgent *agent, StunMessage *message, uint8_t *username,
     (void)agent;
     (void)message;
     Lookup *lookup = user;
-    const guint8 *colon = memchr(username, ':', username_length);
-    const char *found = NULL;
-    if (colon != NULL && username_length <= USERNAME_MAX) {
-        const StunUser parts = {.local_ufrag = (const char *)username,
-                                .local_length = (gsize)(colon - username),
-                                .remote_ufrag = (const char *)colon + 1,
-                                .remote_length = username_length - (gsize)(colon - username) - 1};
-        found = lookup->password(&parts, lookup->closure);
-    }
-    lookup->unknown_user = found == NULL || *found == '\0';
-    if (lookup->unknown_user)
+    const char *found = password_of(lookup, (const char *)username, username_length);
+    lookup->unknown_user = found == NULL;
+    if (found == NULL)
         return false;
     *password = (uint8_t *)found;
     *password_length = strlen(found);

@@ -57,21 +57,18 @@ guint64 media_admit(Bus *bus, const Room *room, const Join *join, guint deadline
     return bus_request(bus, request, deadline_ms, answered, user);
 }
 
+// user: what was asked, a constant text: the answer may never come.
 static void on_told(const Envelope *answer, gpointer user)
 {
-    g_autofree char *what = user;
-    if (envelope_code(answer) < 200)
-        g_steal_pointer(&what);
-    else if (envelope_code(answer) != 200)
-        log_event(LOG_INFO, "media.unanswered", "asked=%s code=%d", log_quote(what),
-                  envelope_code(answer));
+    if (envelope_code(answer) > 200)
+        log_event(LOG_INFO, "media.unanswered", "asked=%s media=%s code=%d", (const char *)user,
+                  log_quote(answer->from), envelope_code(answer));
 }
 
 static void tell(Bus *bus, Envelope *request, guint64 epoch, const char *what)
 {
-    char *line = g_strdup_printf("%s %s", what, request->to);
     envelope_set_version(request, epoch);
-    bus_request(bus, request, LIMIT_DEADLINE_SERVICE_MS, on_told, line);
+    bus_request(bus, request, LIMIT_DEADLINE_SERVICE_MS, on_told, (gpointer)what);
 }
 
 void media_drop(Bus *bus, const RoomPlacement *placement, const char *connection)

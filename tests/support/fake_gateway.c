@@ -260,6 +260,11 @@ static void on_gone(SyncObserver *observer, Refusal reason, gpointer user)
     g_clear_pointer(&observed->object, sync_object_free);
 }
 
+static gboolean has_snapshot(gpointer user)
+{
+    return ((const Observed *)user)->object != NULL;
+}
+
 void fake_gateway_observe(FakeGateway *gateway, const char *url)
 {
     static const SyncObserverCalls calls = {on_snapshot, on_change, on_gone};
@@ -270,6 +275,7 @@ void fake_gateway_observe(FakeGateway *gateway, const char *url)
     Observed *observed = g_new0(Observed, 1);
     g_hash_table_insert(gateway->observed, g_strdup(url), observed);
     observed->observer = sync_observer_new(gateway->bus, url, asker, NULL, &calls, observed);
+    suite_until(has_snapshot, observed, 5000);
 }
 
 static const SyncObject *object_of(const FakeGateway *gateway, const char *url)

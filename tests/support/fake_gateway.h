@@ -41,7 +41,7 @@ const FakeAnswer *fake_gateway_send(FakeGateway *gateway, Envelope *request); //
 // Until it has its final answer; returns the code.
 gint fake_gateway_wait(const FakeAnswer *answer);
 
-// Observes a Communication (once for each URL), from its snapshot on.
+// Observes a Communication (once for each URL), from its snapshot on, which it waits for (5 s).
 void fake_gateway_observe(FakeGateway *gateway, const char *url);
 // Its data as observed, NULL if there is none (yet, or any more); borrowed.
 const Json *fake_gateway_communication(const FakeGateway *gateway, const char *url);

@@ -22,53 +22,80 @@ test('a slot that was never used shows its first participant at once', () => {
     assert.ok(!slot.waiting);
 });
 
+/** A frame is delivered, then presented. @returns {boolean} whether either changed what is shown */
+const frame = (slot, rtp, number) => {
+    const changed = slot.delivered(rtp, number, find);
+    return slot.presented(rtp, number) || changed;
+};
+
 test('the old name loses the picture with the data, the new one gets it with the first frame of its own', () => {
     const slot = new SlotName();
     slot.tell(ann());
-    slot.frame(4990, 1);
+    frame(slot, 4990, 1);
     assert.ok(slot.tell(bob()));
     assert.equal(slot.shown, null);
     assert.ok(slot.waiting);
-    assert.ok(!slot.frame(4995, 1, find));
-    assert.equal(slot.shown, null);
-    assert.ok(slot.frame(5000, 2, find));
+    assert.ok(!frame(slot, 4995, 1));
+    assert.ok(frame(slot, 5000, 2));
     assert.equal(slot.shown.participant, 'bob');
+});
+
+test('a frame that is delivered but not presented gives nobody the picture', () => {
+    const slot = new SlotName();
+    slot.tell(ann());
+    slot.tell(bob());
+    slot.delivered(5000, 2, find);
+    slot.delivered(5003, 2, find);
+    assert.equal(slot.shown, null);
+    assert.ok(!slot.presented(4998, undefined));
+    assert.ok(slot.presented(5000, undefined));
 });
 
 test('without numbers on the packets the timestamp alone decides', () => {
     const slot = new SlotName();
     slot.tell(ann());
     slot.tell(bob());
-    assert.ok(!slot.frame(4999, undefined));
-    assert.ok(slot.frame(5003, undefined));
+    assert.ok(!frame(slot, 4999));
+    assert.ok(frame(slot, 5003));
     assert.equal(slot.shown.participant, 'bob');
 });
 
 test('a frame of somebody else takes the picture away before the data come', () => {
     const slot = new SlotName();
     slot.tell(ann());
-    slot.frame(4990, 1, find);
-    assert.ok(slot.frame(5000, 2, find));
+    frame(slot, 4990, 1);
+    assert.ok(slot.delivered(5000, 2, find));
     assert.equal(slot.shown, null);
-    assert.ok(slot.tell(bob()) || slot.shown === null);
-    assert.ok(slot.frame(5003, 2, find));
+    assert.ok(!slot.presented(4996, undefined), 'the last frames of the one before');
+    slot.tell(bob());
+    assert.equal(slot.shown, null);
+    assert.ok(frame(slot, 5003, 2));
     assert.equal(slot.shown.participant, 'bob');
 });
 
 test('while no data come, the number itself names who is seen', () => {
     const slot = new SlotName();
     slot.tell(ann());
-    for (const rtp of [5000, 5003, 5006, 5009])
-        slot.frame(rtp, 2, find);
+    frame(slot, 5000, 2);
     assert.equal(slot.shown.participant, 'bob');
     assert.ok(!slot.tell(bob()), 'the data that come later change nothing');
+    assert.equal(slot.shown.participant, 'bob');
+});
+
+test('data that are out of date when they come are corrected by the number', () => {
+    const slot = new SlotName();
+    slot.tell(ann());
+    slot.tell({ participant: 'cleo', source: 'video', number: 3, from: 4000 });
+    for (const rtp of [5000, 5003, 5006])
+        frame(slot, rtp, 2);
+    assert.equal(slot.shown.participant, 'bob');
 });
 
 test('a number that nobody has shows nobody', () => {
     const slot = new SlotName();
     slot.tell(ann());
     for (let rtp = 5000; rtp < 5100; rtp += 3)
-        slot.frame(rtp, 9, find);
+        frame(slot, rtp, 9);
     assert.equal(slot.shown, null);
 });
 
@@ -77,26 +104,25 @@ test('frames of the old one after early data never bring its name back', () => {
     slot.tell(ann());
     slot.tell(bob());
     for (let rtp = 4000; rtp < 4900; rtp += 3)
-        slot.frame(rtp, 1, find);
+        frame(slot, rtp, 1);
     assert.equal(slot.shown, null);
 });
 
 test('an empty slot shows nobody, and who comes back into it is awaited', () => {
     const slot = new SlotName();
     slot.tell(ann());
-    assert.ok(slot.tell(undefined));
+    assert.ok(slot.tell({}));
     assert.equal(slot.shown, null);
-    assert.ok(!slot.frame(4000, 1, find));
+    assert.ok(!frame(slot, 4000, 1));
     slot.tell(bob());
     assert.equal(slot.shown, null);
+    assert.ok(slot.waiting);
 });
 
-test('the same data again change nothing, nor does a frame that was seen already', () => {
+test('the same data again change nothing', () => {
     const slot = new SlotName();
     slot.tell(ann());
     assert.ok(!slot.tell({ ...ann() }));
-    slot.frame(5000, 1);
-    assert.ok(!slot.frame(5000, 2, find), 'one frame counts once');
     assert.equal(slot.shown.participant, 'ann');
 });
 
@@ -104,8 +130,8 @@ test('a screen after a camera of the same participant is another picture', () =>
     const slot = new SlotName();
     slot.tell(ann());
     assert.ok(slot.tell({ ...ann(7000), source: 'screen' }));
-    assert.ok(!slot.frame(6999, 1));
-    assert.ok(slot.frame(7000, 1));
+    assert.ok(!frame(slot, 6999, 1));
+    assert.ok(frame(slot, 7000, 1));
     assert.equal(slot.shown.source, 'screen');
 });
 
@@ -114,6 +140,73 @@ test('a participant whose first timestamp is half a turn of the clock ago is sho
     slot.tell(ann());
     slot.tell(bob(0));
     for (let i = 0; i < 70; i++)
-        slot.frame(0x90000000 + i * 3000, 2, find);
+        frame(slot, 0x90000000 + i * 3000, 2);
     assert.equal(slot.shown?.participant, 'bob');
+});
+
+// Where frames are seen before they are decoded.
+
+test('the old name keeps the picture until the first frame of another comes to the decoder, whatever the data say', () => {
+    const slot = new SlotName();
+    slot.tell(ann());
+    assert.ok(!slot.arrives(1, 1000, find));
+    assert.ok(!slot.tell(bob()), 'the data are early');
+    assert.equal(slot.shown.participant, 'ann');
+    assert.ok(slot.arrives(2, 5000, find));
+    assert.equal(slot.shown, null);
+    assert.ok(!slot.presented(4997, undefined));
+    assert.ok(slot.presented(5000, undefined));
+    assert.equal(slot.shown.participant, 'bob');
+});
+
+test('data that are late change nothing any more', () => {
+    const slot = new SlotName();
+    slot.tell(ann());
+    slot.arrives(1, 1000, find);
+    slot.arrives(2, 5000, find);
+    slot.presented(5000, undefined);
+    assert.ok(!slot.tell(bob()));
+    assert.equal(slot.shown.participant, 'bob');
+});
+
+test('a number that nobody has yet is named when its participant comes', () => {
+    const slot = new SlotName();
+    slot.tell(ann());
+    slot.arrives(1, 1000, find);
+    slot.arrives(3, 5000, find);
+    assert.ok(!slot.presented(5000, undefined));
+    slot.resolve((number) => ({ participant: 'cleo', source: 'video', number }));
+    assert.ok(slot.presented(5003, undefined));
+    assert.equal(slot.shown.participant, 'cleo');
+});
+
+test('the data say whether it is the camera or the screen of the same participant', () => {
+    const slot = new SlotName();
+    slot.tell(ann());
+    slot.arrives(1, 1000, find);
+    assert.ok(slot.tell({ ...ann(7000), source: 'screen' }));
+    assert.ok(!slot.presented(6999, undefined));
+    assert.ok(slot.presented(7000, undefined));
+    assert.equal(slot.shown.source, 'screen');
+});
+
+test('an empty slot is hidden by the data, and shown again by the frames', () => {
+    const slot = new SlotName();
+    slot.tell(ann());
+    slot.arrives(1, 1000, find);
+    assert.ok(slot.tell({}));
+    assert.equal(slot.shown, null);
+    slot.arrives(2, 5000, find);
+    assert.ok(slot.presented(5000, undefined));
+    assert.equal(slot.shown.participant, 'bob');
+});
+
+test('the same participant comes back into an emptied slot by the data', () => {
+    const slot = new SlotName();
+    slot.tell(ann());
+    slot.arrives(1, 1000, find);
+    slot.tell({});
+    slot.tell(ann(9000));
+    assert.ok(slot.presented(9000, undefined));
+    assert.equal(slot.shown.participant, 'ann');
 });

@@ -5,6 +5,7 @@
 // session, and the same Connection object is created again with its next version.
 
 import { Channel } from './socket.js';
+import { warmUp } from './media.js';
 import { Memory } from './memory.js';
 import { Room } from './room.js';
 import { ParleyError } from './errors.js';
@@ -78,6 +79,7 @@ export class Conference extends EventTarget {
      */
     static async connect(url = ownGateway(), options = {}) {
         const memory = new Memory(options.storage === undefined ? globalThis.sessionStorage : options.storage, url);
+        warmUp();
         const stored = await memory.recall();
         const domain = options.domain ?? stored?.domain ?? 'localhost';
         const runtimeURL = stored?.runtimeURL ?? `hyperty-runtime://${domain}/${uuid()}`;

@@ -31,6 +31,9 @@ export const SOURCES = ['audio', 'video', 'screen'];
  * @property {RTCRtpReceiver} receiver
  * @property {MediaStreamTrack} track
  * @property {SlotName} name
+ * @property {MessagePort|null} gate tells of each change of number before the frame is decoded
+ * @property {HTMLVideoElement|null} [probe] plays the slot for nobody, while it changes hands
+ * @property {{rtp: number|undefined, at: number}} [delivered] a frame, and when it was delivered
  */
 
 /** @param {RTCRtpTransceiver} transceiver */
@@ -50,6 +53,31 @@ function trim(transceiver) {
         extensions.map((extension) => ({ ...extension, direction: keeps(extension) ? 'sendrecv' : 'stopped' })));
 }
 
+/** The worker that looks at frames before they are decoded; null where browser or page allow none. */
+let gatekeeper;
+
+/** Starts it, so that it is there before the first frame. */
+export function warmUp() {
+    if (gatekeeper !== undefined || typeof globalThis.RTCRtpScriptTransform !== 'function')
+        return;
+    try {
+        gatekeeper = new Worker(new URL('./gate.js', import.meta.url));
+        gatekeeper.onerror = () => (gatekeeper = null);
+    } catch { // this module comes from another origin than the page
+        gatekeeper = null;
+    }
+}
+
+/** @param {RTCRtpReceiver} receiver @returns {MessagePort|null} tells of each change of number, and waits for an answer */
+function gateOf(receiver) {
+    if (!gatekeeper || !('transform' in receiver))
+        return null;
+    const { port1, port2 } = new MessageChannel();
+    receiver.transform = new RTCRtpScriptTransform(gatekeeper, { port: port2 }, [port2]);
+    gatekeeper.addEventListener('error', () => (receiver.transform = null));
+    return port1;
+}
+
 export class Media {
     #senders = {};
     #transceivers = [];
@@ -62,6 +90,7 @@ export class Media {
     constructor(slots) {
         if (typeof globalThis.RTCPeerConnection !== 'function')
             throw new ParleyError('unsupported_browser');
+        warmUp();
         /** @type {RTCPeerConnection} */
         this.peerConnection = new RTCPeerConnection({ bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
         for (const source of SOURCES) {
@@ -78,7 +107,7 @@ export class Media {
     #addSlot(kind) {
         const transceiver = this.peerConnection.addTransceiver(kind, { direction: 'recvonly' });
         trim(transceiver);
-        this.#transceivers.push(transceiver);
+        this.#transceivers.push({ transceiver, gate: kind === 'video' ? gateOf(transceiver.receiver) : null });
     }
 
     /**
@@ -93,8 +122,8 @@ export class Media {
     /** @param {string} sdp the room's answer */
     async accept(sdp) {
         await this.peerConnection.setRemoteDescription({ type: 'answer', sdp });
-        this.slots = this.#transceivers.map(({ mid, receiver }) => (
-            { mid, kind: receiver.track.kind, receiver, track: receiver.track, name: new SlotName() }));
+        this.slots = this.#transceivers.map(({ transceiver: { mid, receiver }, gate }) => (
+            { mid, kind: receiver.track.kind, receiver, track: receiver.track, name: new SlotName(), gate }));
     }
 
     /**
@@ -117,6 +146,16 @@ export class Media {
         if (contributing)
             return { rtp: contributing.rtpTimestamp, number: contributing.source };
         return { rtp: newest(receiver.getSynchronizationSources?.())?.rtpTimestamp, number: undefined };
+    }
+
+    /**
+     * The number of the participant whose frame this is.
+     * @param {RTCRtpReceiver} receiver
+     * @param {number} rtp
+     * @returns {number|undefined} undefined: the packets do not tell, or do not any more
+     */
+    static numberOf(receiver, rtp) {
+        return receiver.getContributingSources?.().find((entry) => entry.rtpTimestamp === rtp)?.source;
     }
 
     close() {

@@ -89,8 +89,10 @@ globalThis.probe = (() => {
         if (!element?.videoWidth || element.readyState < 2)
             return null;
         const { videoWidth: w, videoHeight: h } = element;
+        pen.clearRect(0, 0, 4, 4); // an element that has nothing to draw yet leaves what was there
         pen.drawImage(element, w * 0.4, h * 0.3, w * 0.2, h * 0.2, 0, 0, 4, 4);
-        return [...pen.getImageData(1, 1, 1, 1).data.slice(0, 3)];
+        const [red, green, blue, alpha] = pen.getImageData(1, 1, 1, 1).data;
+        return alpha === 0 ? null : [red, green, blue];
     };
     probe.size = (id) => [video(id)?.videoWidth, video(id)?.videoHeight];
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // See admission.h. A door is one room's joins under way, in order of arrival; it goes with the last
-// of them. A join is at one of three places:
+// of them. A join is at one of four places:
 //
 //   waiting    for the room's placement
+//   clearing   a room process from before this registry may have let this Connection in under a
+//              number that was never stored: it is told to forget it first
 //   admitting  asked of the room process; it may say 404, or nothing: then the room is placed anew
 //   storing    in a batch; nothing can end it there but the batch
 //
@@ -27,7 +29,7 @@ typedef struct {
     gboolean placing;
 } Door;
 
-typedef enum { WAITING, ADMITTING, STORING } Place;
+typedef enum { WAITING, CLEARING, ADMITTING, STORING } Place;
 
 typedef struct {
     Door *door;
@@ -38,6 +40,7 @@ typedef struct {
     guint64 asked;    // number of the request to the room process
     guint64 epoch;    // of the placement under which it was asked
     gboolean retried; // the room has been placed anew for it
+    gboolean cleared; // the room process has forgotten an earlier admission
     gint64 deadline_us;
     guint timer;
     ProtobufCBinaryData answer; // the room process' Connection, JSON
@@ -325,6 +328,34 @@ static void admit(Admission *admission, Room *room)
     log_set_trace(NULL);
 }
 
+// --- clearing
+
+static void on_cleared(const Envelope *answer, gpointer user)
+{
+    Admission *admission = user;
+    if (envelope_code(answer) < 200)
+        return;
+    admission->asked = 0;
+    admission->cleared = TRUE; // or it does not answer: then it will not answer the next either
+    go(admission);
+}
+
+static gboolean must_clear(const Admission *admission, const Room *room)
+{
+    return room_is_inherited(room) && !admission->cleared &&
+           room_member(room, admission->join->participant) == NULL;
+}
+
+static void clear(Admission *admission, const Room *room)
+{
+    RoomPlacement placement = room_placement(room);
+    admission->place = CLEARING;
+    log_set_trace(admission->join->trace);
+    admission->asked = media_clear(registry_of(admission)->bus, &placement,
+                                   admission->join->connection, on_cleared, admission);
+    log_set_trace(NULL);
+}
+
 // --- waiting
 
 static void go_all(Door *door, Refusal reason)
@@ -373,10 +404,12 @@ static void go(Admission *admission)
         refusal = MSG__REFUSAL__REASON__no_such_participant;
     if (refusal != MSG__REFUSAL__REASON__none)
         refuse(admission, refusal, NULL);
-    else if (room != NULL && room_is_housed(room))
-        admit(admission, room);
-    else
+    else if (room == NULL || !room_is_housed(room))
         wait_for_placement(admission);
+    else if (must_clear(admission, room))
+        clear(admission, room);
+    else
+        admit(admission, room);
 }
 
 // --- arrivals and departures

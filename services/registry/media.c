@@ -65,21 +65,30 @@ static void on_told(const Envelope *answer, gpointer user)
                   log_quote(answer->from), envelope_code(answer));
 }
 
-static void tell(Bus *bus, Envelope *request, guint64 epoch, const char *what)
+static Envelope *drop_request(Bus *bus, const RoomPlacement *placement, const char *connection)
 {
-    envelope_set_version(request, epoch);
-    bus_request(bus, request, LIMIT_DEADLINE_SERVICE_MS, on_told, (gpointer)what);
+    Envelope *request = new_request(bus, MSG__ENVELOPE__TYPE__DELETE, placement->media);
+    envelope_set(&envelope_body(request)->resource, connection);
+    envelope_set_version(request, placement->epoch);
+    return request;
+}
+
+guint64 media_clear(Bus *bus, const RoomPlacement *placement, const char *connection,
+                    BusAnswered answered, gpointer user)
+{
+    return bus_request(bus, drop_request(bus, placement, connection), LIMIT_DEADLINE_SERVICE_MS,
+                       answered, user);
 }
 
 void media_drop(Bus *bus, const RoomPlacement *placement, const char *connection)
 {
-    Envelope *request = new_request(bus, MSG__ENVELOPE__TYPE__DELETE, placement->media);
-    envelope_set(&envelope_body(request)->resource, connection);
-    tell(bus, request, placement->epoch, "drop");
+    bus_request(bus, drop_request(bus, placement, connection), LIMIT_DEADLINE_SERVICE_MS, on_told,
+                (gpointer) "drop");
 }
 
 void media_close(Bus *bus, const RoomPlacement *placement)
 {
-    tell(bus, new_request(bus, MSG__ENVELOPE__TYPE__CLOSE, placement->media), placement->epoch,
-         "close");
+    Envelope *request = new_request(bus, MSG__ENVELOPE__TYPE__CLOSE, placement->media);
+    envelope_set_version(request, placement->epoch);
+    bus_request(bus, request, LIMIT_DEADLINE_SERVICE_MS, on_told, (gpointer) "close");
 }

@@ -12,6 +12,9 @@ guint64 media_start_room(Bus *bus, const char *worker, const Room *room, BusAnsw
 // Connection.
 guint64 media_admit(Bus *bus, const Room *room, const Join *join, guint deadline_ms,
                     BusAnswered answered, gpointer user);
+// One participant goes, and it matters when: answered 200 whether it was there or not.
+guint64 media_clear(Bus *bus, const RoomPlacement *placement, const char *connection,
+                    BusAnswered answered, gpointer user);
 // One participant goes, or the room ends. Sent until answered or too old; what comes of it is only
 // logged, because a room process also hears it as an observer of the Communication.
 void media_drop(Bus *bus, const RoomPlacement *placement, const char *connection);

@@ -20,6 +20,27 @@ static void on_store_broken(gpointer user)
     service_stop(registry->service, 1);
 }
 
+// Whose gateway has not been heard for a minute is not coming back there; who is in a room may come
+// back at another one, which then asks for the session's addresses.
+static gboolean is_wanted(const Msg__Session *session, gpointer user)
+{
+    const Registry *registry = user;
+    if (presences_find(registry->presences, session->gateway) != NULL)
+        return TRUE;
+    for (gsize i = 0; i < session->n_addresses; i++)
+        if (rooms_seated(registry->rooms, session->addresses[i]) != NULL)
+            return TRUE;
+    return FALSE;
+}
+
+static void prune(Registry *registry, gint64 now_us)
+{
+    if (!bus_is_connected(registry->bus, NULL))
+        return;
+    presences_prune(registry->presences, now_us);
+    sessions_prune(registry->sessions, is_wanted, registry);
+}
+
 static gboolean on_tick(gpointer user)
 {
     Registry *registry = user;
@@ -30,7 +51,7 @@ static gboolean on_tick(gpointer user)
     if (batch_is_idle(registry->batch))
         store_tidy(registry->store, g_get_real_time() / G_USEC_PER_SEC);
     if (registry->ticks % TICKS_PER_MINUTE == 0)
-        presences_prune(registry->presences, now_us);
+        prune(registry, now_us);
     if (service_is_draining(registry->service) && admissions_count(registry->admissions) == 0)
         service_stop(registry->service, 0);
     return G_SOURCE_CONTINUE;

@@ -14,7 +14,7 @@ struct Room {
     GHashTable *members;     // id -> Member
     GHashTable *unstored;    // participant ids that changed
     gboolean is_unstored;
-    gboolean is_housed;
+    gboolean is_housed, is_inherited;
     gboolean is_closed;
     guint64 last_epoch;
     guint32 next_number;
@@ -122,7 +122,7 @@ Room *room_restore(const Json *object, guint64 last_epoch, guint32 next_number, 
     Room *room = room_around(communication);
     room->last_epoch = last_epoch;
     room->next_number = next_number;
-    room->is_housed = room_placement(room).epoch > 0;
+    room->is_housed = room->is_inherited = room_placement(room).epoch > 0;
     json_each(json_get(sync_object_data(communication), "participants"), restore_member, room);
     return room;
 }
@@ -149,6 +149,7 @@ Room *room_copy(const Room *room)
         g_hash_table_add(copy->unstored, g_strdup(value));
     copy->is_unstored = room->is_unstored;
     copy->is_housed = room->is_housed;
+    copy->is_inherited = room->is_inherited;
     copy->is_closed = room->is_closed;
     copy->last_epoch = room->last_epoch;
     copy->next_number = room->next_number;
@@ -457,6 +458,7 @@ Refusal room_place(Room *room, const RoomPlacement *placement)
     json_set_text(value, "worker", placement->worker);
     change(room, "placement", value, NULL);
     room->is_housed = TRUE;
+    room->is_inherited = FALSE;
     return MSG__REFUSAL__REASON__none;
 }
 
@@ -480,6 +482,11 @@ void room_unhouse(Room *room, const char *media, guint64 epoch)
 gboolean room_is_housed(const Room *room)
 {
     return room->is_housed;
+}
+
+gboolean room_is_inherited(const Room *room)
+{
+    return room->is_inherited;
 }
 
 gboolean room_is_unstored(const Room *room)

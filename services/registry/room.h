@@ -96,6 +96,8 @@ RoomPlacement room_placement(const Room *room);
 // live room; not stored, for a restart finds out by asking.
 void room_unhouse(Room *room, const char *media, guint64 epoch);
 gboolean room_is_housed(const Room *room);
+// Whether its process was there before this registry: it may know peers of whom nothing is stored.
+gboolean room_is_inherited(const Room *room);
 
 // What has changed since the store last had it. Participants: ids, whose entry is to be written or,
 // where it is not there any more, removed; free the list.

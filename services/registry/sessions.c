@@ -110,6 +110,14 @@ const char *sessions_owner(const Sessions *sessions, const char *address)
     return session != NULL ? session->session : NULL;
 }
 
+void sessions_prune(Sessions *sessions, SessionsKeep keep, gpointer user)
+{
+    g_autoptr(GList) all = g_hash_table_get_values(sessions->by_id);
+    for (const GList *link = all; link != NULL; link = link->next)
+        if (!keep(link->data, user))
+            drop(sessions, link->data);
+}
+
 guint sessions_count(const Sessions *sessions)
 {
     return g_hash_table_size(sessions->by_id);

@@ -20,4 +20,7 @@ void sessions_forget(Sessions *sessions, const char *session, const char *gatewa
 const Msg__Session *sessions_find(const Sessions *sessions, const char *session); // NULL: unknown
 // The session that owns an address; NULL if none is known to.
 const char *sessions_owner(const Sessions *sessions, const char *address);
+// Forgets every session of which `keep` says FALSE: those of a gateway that ended without a word.
+typedef gboolean (*SessionsKeep)(const Msg__Session *session, gpointer user);
+void sessions_prune(Sessions *sessions, SessionsKeep keep, gpointer user);
 guint sessions_count(const Sessions *sessions);

@@ -217,6 +217,23 @@ static void a_join_without_home_survives_that_its_room_was_only_made(void **stat
     assert_int_equal(room_placement(stage_room(stage, "demo")).epoch, 2);
 }
 
+static void an_admission_that_was_never_stored_is_forgotten_before_the_next(void **state)
+{
+    Stage *stage = *state;
+    stage_join_well(stage, "demo", "ben");
+    stage_restart(stage);
+    stage_join_well(stage, "demo", "ann"); // under a number that the process may not know yet
+    assert_int_equal(stage->drop.asked, 1);
+    stage_join_well(stage, "demo", "ann");
+    stage_join_well(stage, "demo", "ben"); // whose numbers are stored
+    assert_int_equal(stage->drop.asked, 1);
+    stage_end_media(stage, "demo");
+    stage_join_well(stage, "demo", "cas"); // a process of this registry's
+    assert_int_equal(stage->start.asked, 2);
+    stage_join_well(stage, "demo", "dan");
+    assert_int_equal(stage->drop.asked, 1);
+}
+
 static void who_leaves_before_being_in_does_not_come_in(void **state)
 {
     Stage *stage = *state;
@@ -258,6 +275,7 @@ int main(void)
         STAGE_TEST(a_repeat_after_a_restart_is_answered_and_doubles_nothing),
         STAGE_TEST(a_repeat_after_a_leave_does_not_let_in_again),
         STAGE_TEST(a_join_without_home_survives_that_its_room_was_only_made),
+        STAGE_TEST(an_admission_that_was_never_stored_is_forgotten_before_the_next),
         STAGE_TEST(who_leaves_before_being_in_does_not_come_in),
         STAGE_TEST(a_draining_registry_lets_nobody_new_in),
     };

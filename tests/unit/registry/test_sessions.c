@@ -91,6 +91,23 @@ static void what_makes_no_sense_is_refused(void **state)
     assert_int_equal(sessions_count(sessions), 0);
 }
 
+static gboolean is_of_second(const Msg__Session *session, gpointer user)
+{
+    (void)user;
+    return g_strcmp0(session->gateway, "g2") == 0;
+}
+
+static void what_a_dead_gateway_left_is_forgotten(void **state)
+{
+    (void)state;
+    g_autoptr(Sessions) sessions = sessions_new();
+    tell(sessions, "s1", "live", "g1");
+    tell(sessions, "s2", "live", "g2");
+    sessions_prune(sessions, is_of_second, NULL);
+    assert_null(sessions_find(sessions, "s1"));
+    assert_non_null(sessions_find(sessions, "s2"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -98,6 +115,7 @@ int main(void)
         cmocka_unit_test(an_address_stays_with_the_session_that_had_it_first),
         cmocka_unit_test(an_ended_session_leaves_nothing_behind),
         cmocka_unit_test(a_session_that_moved_is_not_ended_by_the_gateway_that_it_left),
+        cmocka_unit_test(what_a_dead_gateway_left_is_forgotten),
         cmocka_unit_test(what_makes_no_sense_is_refused),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -162,7 +162,7 @@ static void read_feedback(const GstSDPMedia *media, SdpMedia *line)
         if (*value != '*' && (!read_number(value, 127, &type) || type != line->payload_type))
             continue;
         const char *what = after_blank(value);
-        line->nack |= line->kind == MEDIA_VIDEO && strcmp(what, "nack") == 0;
+        line->nack |= strcmp(what, "nack") == 0;
         line->pli |= line->kind == MEDIA_VIDEO && strcmp(what, "nack pli") == 0;
         line->fir |= line->kind == MEDIA_VIDEO && strcmp(what, "ccm fir") == 0;
         line->transport_cc |= strcmp(what, "transport-cc") == 0;

@@ -53,6 +53,13 @@ function trim(transceiver) {
         extensions.map((extension) => ({ ...extension, direction: keeps(extension) ? 'sendrecv' : 'stopped' })));
 }
 
+/**
+ * Lost packets of voices are asked for again, too: browsers can do that, but have no function to say so.
+ * @param {string} sdp of an offer
+ * @returns {string}
+ */
+const withVoicesAgain = (sdp) => sdp.replace(/^a=rtpmap:(\d+) opus\/48000\/2\r\n(?!a=rtcp-fb:\1 nack\r\n)/gim, '$&a=rtcp-fb:$1 nack\r\n');
+
 /** The worker that looks at frames before they are decoded; null where browser or page allow none. */
 let gatekeeper;
 
@@ -115,7 +122,8 @@ export class Media {
      * @returns {Promise<string>}
      */
     async offer() {
-        await this.peerConnection.setLocalDescription();
+        const { sdp } = await this.peerConnection.createOffer();
+        await this.peerConnection.setLocalDescription({ type: 'offer', sdp: withVoicesAgain(sdp) });
         return this.peerConnection.localDescription.sdp;
     }
 

@@ -120,8 +120,12 @@ static void answer_placement(const Host *host, const Child *child, BusRequest *r
 static void on_started(Child *child, gpointer user)
 {
     const Host *host = user;
-    for (guint i = 0; i < child->waiting->len; i++)
-        answer_placement(host, child, g_ptr_array_index(child->waiting, i));
+    for (guint i = 0; i < child->waiting->len; i++) {
+        BusRequest *request = g_ptr_array_index(child->waiting, i);
+        log_set_trace(bus_request_message(request)->trace);
+        answer_placement(host, child, request);
+    }
+    log_set_trace(NULL);
     g_ptr_array_set_size(child->waiting, 0);
 }
 
@@ -215,6 +219,7 @@ static char *parameters_of(const Host *host, const Msg__StartRoom *start,
     json_set_number(json, "port", sockets->port);
     json_set_number(json, "receiveBytes", sockets->receive_bytes);
     json_set_bool(json, "ipv4", sockets->socket4 >= 0);
+    json_set_text(json, "trace", log_trace());
     return json_print(json, NULL);
 }
 

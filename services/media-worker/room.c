@@ -157,7 +157,9 @@ static gboolean on_host(int fd, GIOCondition condition, gpointer user)
     g_assert(room->url == NULL && parameters != NULL); // our own host says one thing, once
     gboolean ipv6_only = !json_truth(json_get(parameters, "ipv4"), TRUE);
     const int ordered[] = {ipv6_only ? -1 : sockets[0], ipv6_only ? sockets[0] : sockets[1]};
+    log_set_trace(json_get_text(parameters, "trace"));
     become_room(room, parameters, ordered);
+    log_set_trace(NULL);
     return G_SOURCE_CONTINUE;
 }
 

@@ -82,12 +82,14 @@ static void on_admission_routed(gpointer user)
     Admitted *admitted = user;
     const Connection *connection =
         g_hash_table_lookup(admitted->room->connections, admitted->participant);
+    log_set_trace(bus_request_message(admitted->request)->trace);
     if (connection != NULL) {
         g_autoptr(Json) value = connection_json(connection);
         answer_with(admitted->request, value);
     } else {
         bus_refuse(admitted->request, MSG__REFUSAL__REASON__no_such_participant, NULL);
     }
+    log_set_trace(NULL);
     bus_request_unref(admitted->request);
     g_free(admitted->participant);
     g_free(admitted);

@@ -134,7 +134,7 @@ static void who_never_appears_in_the_communication_is_dropped_again(void **state
     stage_place(stage, "demo", 1);
     g_autoptr(Json) body = stage_offer(stage, "demo", "ann", 1, 1, sdp);
     assert_int_equal(json_get_number(body, "code", 0), 200);
-    assert_true(suite_until_logged(suite, "media-worker", "reason=never_listed", 1, 15000));
+    assert_true(suite_until_logged(suite, "media-worker", "reason=never_listed", 1, 30000));
 }
 
 typedef struct {

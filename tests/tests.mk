@@ -30,10 +30,10 @@ $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(call 
 	@$(LINK) $(call libs_for,gateway) $(call libs_for,media-worker) -lm
 
 test-unit: tests-built ## unit tests alone
-	@prove --exec '' $(UNIT)
+	@prove --exec tests/run-one.sh $(UNIT)
 
 test-integration: tests-built all ## integration tests alone: real processes on private endpoints
-	@PARLEY_BIN=$(abspath $(B)/bin) prove --exec '' $(INTEGRATION)
+	@PARLEY_BIN=$(abspath $(B)/bin) prove --exec tests/run-one.sh $(INTEGRATION)
 
 test-fuzz: tests-built ## every decoder over its corpus
 	@for f in $(FUZZ); do $$f tests/fuzz/corpus/$${f##*/fuzz_} || exit 1; done

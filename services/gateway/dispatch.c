@@ -59,6 +59,34 @@ static void refuse(const Frame *frame, Refusal reason, const char *detail)
     answer(frame, message_refusal_body(reason, detail));
 }
 
+// --- answers that wait for routes ---
+
+typedef struct {
+    Gateway *gateway;
+    char *session;
+    Text *text;
+} LateAnswer;
+
+static void on_routed(gpointer user)
+{
+    g_autofree LateAnswer *late = user;
+    Session *session = sessions_by_id(late->gateway->sessions, late->session);
+    if (session != NULL)
+        session_send_answer(session, late->text);
+    text_unref(late->text);
+    g_free(late->session);
+}
+
+// What the client is told to own or to hear is in force when it reads this.
+static void answer_when_routed(const Frame *frame, Json *body)
+{
+    g_autoptr(Json) owned = body;
+    g_autoptr(Json) whole = message_answer(frame->message, frame->envelope->to, owned);
+    LateAnswer *late = g_new(LateAnswer, 1);
+    *late = (LateAnswer){frame->gateway, g_strdup(frame->session->id), text_from_json(whole)};
+    bus_when_routed(frame->gateway->bus, on_routed, late);
+}
+
 // --- what becomes of a message ---
 
 static void allocate(const Frame *frame)
@@ -66,7 +94,7 @@ static void allocate(const Frame *frame)
     Sessions *sessions = frame->gateway->sessions;
     const Json *body = json_get(frame->message, "body");
     if (frame->envelope->type == TYPE(CREATE))
-        answer(frame, allocation_create(sessions, frame->session, body));
+        answer_when_routed(frame, allocation_create(sessions, frame->session, body));
     else if (frame->envelope->type == TYPE(DELETE))
         answer(frame, allocation_delete(sessions, frame->session, body));
     else
@@ -77,7 +105,7 @@ static void route(const Frame *frame)
 {
     const Json *body = json_get(frame->message, "body");
     if (frame->envelope->type == TYPE(SUBSCRIBE))
-        answer(frame, routing_subscribe(frame->gateway, frame->session, body));
+        answer_when_routed(frame, routing_subscribe(frame->gateway, frame->session, body));
     else if (frame->envelope->type == TYPE(UNSUBSCRIBE))
         answer(frame, routing_unsubscribe(frame->gateway, frame->session, body));
     else

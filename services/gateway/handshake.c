@@ -30,22 +30,32 @@ typedef struct {
     guint count;
 } Opens;
 
+typedef struct Barrier Barrier;
+
 // What an opening remembers until it is done.
 typedef struct {
     Gateway *gateway;
     Client *client;
     Json *message;
     char *runtime;
-    char *session; // that a valid token names; NULL for none
+    char *session; // that a valid token names, or that was made; NULL for none
     guint64 deadline, request;
     gint64 probed_us;
+    Barrier *barrier; // while its routes are not in force
 } Opening;
+
+// Outlives an opening that is given up.
+struct Barrier {
+    Opening *opening;
+};
 
 static void opening_free(Opening *opening)
 {
     deadlines_cancel(opening->gateway->deadlines, &opening->deadline);
     if (opening->request != 0)
         bus_cancel(opening->gateway->bus, opening->request);
+    if (opening->barrier != NULL)
+        opening->barrier->opening = NULL;
     opening->client->opening = NULL;
     json_unref(opening->message);
     g_free(opening->runtime);
@@ -154,6 +164,49 @@ static void attach(Opening *opening, Session *session)
     dispatch_held(gateway, client);
 }
 
+// --- a new session ---
+
+static void on_grace_over(gpointer user)
+{
+    Session *session = user;
+    Gateway *gateway = sessions_user(session->all);
+    session->grace = 0;
+    log_event(LOG_INFO, "gateway.session_collected", "session=%s", session->id);
+    gateway_end_session(gateway, session, TRUE);
+}
+
+static void wait_for_client(Gateway *gateway, Session *session)
+{
+    session->grace =
+        deadlines_add(gateway->deadlines, LIMIT_SESSION_GRACE_MS, on_grace_over, session);
+}
+
+static void on_routed(gpointer user)
+{
+    g_autofree Barrier *barrier = user;
+    Opening *opening = barrier->opening;
+    if (opening == NULL)
+        return;
+    opening->barrier = NULL;
+    Session *session = sessions_by_id(opening->gateway->sessions, opening->session);
+    if (session != NULL)
+        attach(opening, session);
+    else
+        fail(opening, REASON(timeout), "the session has moved");
+}
+
+// Answered when its addresses are routed: who knows it may be asked through it.
+static void attach_when_routed(Opening *opening, Session *session)
+{
+    Barrier *barrier = g_new(Barrier, 1);
+    g_free(opening->session);
+    opening->session = g_strdup(session->id);
+    opening->barrier = barrier;
+    barrier->opening = opening;
+    wait_for_client(opening->gateway, session);
+    bus_when_routed(opening->gateway->bus, on_routed, barrier);
+}
+
 static void start_session(Opening *opening, const char *id)
 {
     Gateway *gateway = opening->gateway;
@@ -161,7 +214,7 @@ static void start_session(Opening *opening, const char *id)
     Refusal reason;
     Session *session = sessions_add(gateway->sessions, id, token, opening->runtime, &reason);
     if (session != NULL)
-        attach(opening, session);
+        attach_when_routed(opening, session);
     else
         fail(opening, reason, "from");
 }
@@ -223,7 +276,7 @@ static void restore(Opening *opening, const Msg__Session *found)
     if (found != NULL && found->has_identity)
         session->identity = codec_json(&found->identity);
     gateway_announce(opening->gateway, session);
-    attach(opening, session);
+    attach_when_routed(opening, session);
 }
 
 // A runtime URL that is not the session's gets a session of its own.
@@ -350,15 +403,6 @@ static void take_open(Gateway *gateway, Client *client, const Json *message, gbo
 
 // --- close ---
 
-static void on_grace_over(gpointer user)
-{
-    Session *session = user;
-    Gateway *gateway = sessions_user(session->all);
-    session->grace = 0;
-    log_event(LOG_INFO, "gateway.session_collected", "session=%s", session->id);
-    gateway_end_session(gateway, session, TRUE);
-}
-
 void handshake_lost(Gateway *gateway, Client *client)
 {
     Session *session = client->session;
@@ -367,8 +411,7 @@ void handshake_lost(Gateway *gateway, Client *client)
         return;
     client->session = NULL;
     session->client = NULL;
-    session->grace =
-        deadlines_add(gateway->deadlines, LIMIT_SESSION_GRACE_MS, on_grace_over, session);
+    wait_for_client(gateway, session);
     if (gateway->draining)
         return; // it goes on elsewhere, and is told of there
     log_event(LOG_INFO, "gateway.away", "session=%s", session->id);

@@ -24,6 +24,7 @@
 #define SILENT_S 25
 #define CLOSE_WAITS_S 5
 #define RECEIVE_CHUNK 2048
+#define SEND_CHUNK 65536 // else it would send in pieces of what it receives
 #define HTTP_CHUNK 16384
 #define HEADER_MAX 1024
 #define SWEEP_MS 1000
@@ -492,7 +493,10 @@ static void emit(int level, const char *line)
 }
 
 static const struct lws_protocols protocols[] = {
-    {.name = "parley", .callback = on_event, .rx_buffer_size = RECEIVE_CHUNK},
+    {.name = "parley",
+     .callback = on_event,
+     .rx_buffer_size = RECEIVE_CHUNK,
+     .tx_packet_size = SEND_CHUNK},
     {0},
 };
 static const lws_retry_bo_t liveness = {.secs_since_valid_ping = PING_S,
@@ -514,7 +518,8 @@ static void describe(struct lws_context_creation_info *info, const SocketSetting
     info->max_http_header_pool = 256;
     info->max_http_header_data = 8192;
     info->alpn = "http/1.1";
-    info->options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND |
+    info->options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+                    LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND |
                     (six ? 0 : LWS_SERVER_OPTION_DISABLE_IPV6) |
                     (tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0);
     info->ssl_cert_filepath = tls ? settings->certificate : NULL;
@@ -536,9 +541,10 @@ SocketServer *socket_server_new(const SocketSettings *settings, Deadlines *deadl
     describe(&info, settings);
     info.foreign_loops = loops;
     info.user = server;
+    info.pcontext = &server->context;
     lws_set_log_level(LLL_ERR | LLL_WARN, emit);
     server->context = lws_create_context(&info);
-    if (server->context == NULL) {
+    if (server->context == NULL || lws_create_vhost(server->context, &info) == NULL) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
                     "cannot listen on %s port %u (is it in use, is the certificate readable?)",
                     settings->listen, settings->port);
@@ -548,12 +554,21 @@ SocketServer *socket_server_new(const SocketSettings *settings, Deadlines *deadl
     return server;
 }
 
+// On a loop of ours the first call only closes; when the loop has seen that, the second one frees
+// (and clears the pointer, info.pcontext).
+static void destroy_context(SocketServer *server)
+{
+    for (guint i = 0; i < 2 && server->context != NULL; i++) {
+        lws_context_destroy(server->context);
+        socket_loop_run_out(server->loop);
+    }
+}
+
 void socket_server_free(SocketServer *server)
 {
     if (server == NULL)
         return;
-    if (server->context != NULL)
-        lws_context_destroy(server->context);
+    destroy_context(server);
     socket_loop_free(server->loop);
     deadlines_cancel(server->deadlines, &server->sweep);
     g_hash_table_unref(server->waiting);

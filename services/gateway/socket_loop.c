@@ -20,11 +20,17 @@ struct SocketLoop {
     gboolean kicked;
 };
 
+// How long the loop may sleep; an empty one for ever (libuv itself says 0: it would end).
+static gint timeout_ms(const uv_loop_t *uv)
+{
+    return uv_loop_alive(uv) ? uv_backend_timeout(uv) : -1;
+}
+
 static gboolean prepare(GSource *source, gint *ret_timeout_ms)
 {
     SocketLoop *loop = ((LoopSource *)source)->loop;
     uv_update_time(&loop->uv);
-    *ret_timeout_ms = uv_backend_timeout(&loop->uv);
+    *ret_timeout_ms = timeout_ms(&loop->uv);
     return loop->kicked || *ret_timeout_ms == 0;
 }
 
@@ -33,7 +39,7 @@ static gboolean check(GSource *source)
     SocketLoop *loop = ((LoopSource *)source)->loop;
     uv_update_time(&loop->uv);
     return loop->kicked || g_source_query_unix_fd(source, loop->tag) != 0 ||
-           uv_backend_timeout(&loop->uv) == 0;
+           timeout_ms(&loop->uv) == 0;
 }
 
 static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer user)
@@ -68,10 +74,15 @@ void socket_loop_free(SocketLoop *loop)
         return;
     g_source_destroy(loop->source);
     g_source_unref(loop->source);
-    for (guint turn = 0; turn < CLOSING_TURNS && uv_loop_alive(&loop->uv); turn++)
-        uv_run(&loop->uv, UV_RUN_NOWAIT);
+    socket_loop_run_out(loop);
     uv_loop_close(&loop->uv);
     g_free(loop);
+}
+
+void socket_loop_run_out(SocketLoop *loop)
+{
+    for (guint turn = 0; turn < CLOSING_TURNS && uv_loop_alive(&loop->uv); turn++)
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
 }
 
 void *socket_loop_native(SocketLoop *loop)

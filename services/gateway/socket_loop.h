@@ -8,7 +8,9 @@
 typedef struct SocketLoop SocketLoop;
 
 SocketLoop *socket_loop_new(void);
-// Whatever lived on it must be closed; runs it until nothing is left.
+// Turns the loop until nothing is left on it (bounded).
+void socket_loop_run_out(SocketLoop *loop);
+// Whatever lived on it must be closed.
 void socket_loop_free(SocketLoop *loop);
 // The uv_loop_t, for libwebsockets.
 void *socket_loop_native(SocketLoop *loop);

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include "gateway/identity.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "common/limits.h"
+
+static Json *said(const char *name)
+{
+    Json *body = json_new_object();
+    g_autoptr(Json) identity = json_new_object();
+    g_autoptr(Json) profile = json_new_object();
+    json_set_text(profile, "preferred_username", name);
+    json_set_text(profile, "userURL", "user://example.com/somebody.else");
+    json_set(identity, "userProfile", profile);
+    json_set_text(identity, "assertion", "trust me");
+    json_set(body, "identity", identity);
+    return body;
+}
+
+static void a_guest_has_a_name_and_our_url(void **state)
+{
+    g_autoptr(Json) body = said("Ann");
+    g_autoptr(Json) identity = identity_assert(body, NULL, "d", "0123");
+    g_autofree char *text = json_print(identity, NULL);
+    (void)state;
+    assert_string_equal(text, "{\"userProfile\":{\"userURL\":\"guest://d/0123\","
+                              "\"preferred_username\":\"Ann\"}}");
+}
+
+static void a_name_stays_where_none_is_said(void **state)
+{
+    g_autoptr(Json) body = said("Ann");
+    g_autoptr(Json) before = identity_assert(body, NULL, "d", "0123");
+    g_autoptr(Json) after = identity_assert(NULL, before, "d", "0123");
+    (void)state;
+    assert_true(json_equals(before, after));
+}
+
+static void names_are_cleaned_and_cut_at_whole_characters(void **state)
+{
+    g_autoptr(GString) name = g_string_new("  a\tb\n\xc2\x85");
+    (void)state;
+    for (guint i = 0; i < LIMIT_NAME; i++)
+        g_string_append(name, "\xc3\xa9");
+    g_autoptr(Json) body = said(name->str);
+    g_autoptr(Json) identity = identity_assert(body, NULL, "d", "0123");
+    const char *text = json_get_text(json_get(identity, "userProfile"), "preferred_username");
+    assert_true(g_str_has_prefix(text, "ab\xc3\xa9"));
+    assert_true(strlen(text) <= LIMIT_NAME);
+    assert_true(g_utf8_validate(text, -1, NULL));
+}
+
+static void nothing_left_of_a_name_is_no_name(void **state)
+{
+    g_autoptr(Json) body = said(" \x01 ");
+    g_autoptr(Json) identity = identity_assert(body, NULL, "d", "0123");
+    (void)state;
+    assert_null(json_get(json_get(identity, "userProfile"), "preferred_username"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_guest_has_a_name_and_our_url),
+        cmocka_unit_test(a_name_stays_where_none_is_said),
+        cmocka_unit_test(names_are_cleaned_and_cut_at_whole_characters),
+        cmocka_unit_test(nothing_left_of_a_name_is_no_name),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

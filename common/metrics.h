@@ -45,6 +45,8 @@
            "dropped: checks of nobody that we know")                                               \
     METRIC(MEDIA_STUN_FORGED, "media_dropped_stun_forged_total",                                   \
            "dropped: checks with a wrong signature")                                               \
+    METRIC(MEDIA_STUN_TAKEN, "media_dropped_stun_taken_total",                                     \
+           "dropped: checks from an address that another peer uses")                               \
     METRIC(MEDIA_DTLS_UNVALIDATED, "media_dropped_dtls_unvalidated_total",                         \
            "dropped: DTLS from an address without a valid check")                                  \
     METRIC(MEDIA_DTLS_CROWDED, "media_dropped_dtls_crowded_total",                                 \

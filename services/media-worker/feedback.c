@@ -2,8 +2,8 @@
 // See feedback.h. What is due is looked for peer by peer; the earliest next time is kept, so
 // nothing is looked at before.
 #include "media-worker/feedback.h"
-#include "media-worker/liveness.h"
 #include "media-worker/resend.h"
+#include "media-worker/subscribe.h"
 
 #define COMPOUND_MAX 1200
 #define NACKS_MAX 64 // numbers in one compound
@@ -199,7 +199,8 @@ void feedback_run(Hub *hub)
 
 void feedback_want_key_frame(Hub *hub, PeerSource *source)
 {
-    if (source->description->kind != MEDIA_VIDEO || source->wants_key_frame)
+    if (source->description->kind != MEDIA_VIDEO || source->wants_key_frame ||
+        source->subscribers->len == 0)
         return;
     source->wants_key_frame = TRUE;
     hub_due(&hub->feedback_due_us, MAX(hub->now_us, source->asked_us + FEEDBACK_KEY_FRAME_US));
@@ -240,7 +241,7 @@ static void on_bye(Hub *hub, Peer *peer, const RtcpPacket *packet)
     for (guint i = 0; rtcp_bye(packet, i, &ssrc); i++) {
         PeerBinding *binding = peer_binding(peer, ssrc);
         if (binding != NULL && !binding->is_rtx && binding->source->ssrc == ssrc)
-            liveness_source_silent(hub, binding->source);
+            subscribe_source_ended(hub, binding->source);
     }
 }
 

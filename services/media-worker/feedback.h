@@ -14,7 +14,7 @@
 #define FEEDBACK_REPORT_US (1 * G_USEC_PER_SEC)
 #define FEEDBACK_TWCC_US (50 * 1000)
 
-// A key frame of this source is needed (video; else ignored).
+// A key frame of this source is needed (video; ignored where nobody carries or awaits it).
 void feedback_want_key_frame(Hub *hub, PeerSource *source);
 // The first packet of one has come.
 void feedback_key_frame_came(PeerSource *source);

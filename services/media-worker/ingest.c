@@ -40,6 +40,16 @@ static Metric metric_of_check(StunResult result)
     }
 }
 
+static gboolean take_pair(Hub *hub, Peer *peer, const TransportDatagram *datagram,
+                          gboolean nominated)
+{
+    PeerCheck check = {.path = datagram->path, .nominated = nominated, .now_us = hub->now_us};
+    if (!peers_pair_checked(hub->peers, peer, &check))
+        return FALSE;
+    liveness_peer_heard(hub, peer);
+    return TRUE;
+}
+
 static Metric take_check(Hub *hub, const TransportDatagram *datagram)
 {
     StunCheck check;
@@ -50,12 +60,10 @@ static Metric take_check(Hub *hub, const TransportDatagram *datagram)
         hub->stun,
         &(StunDatagram){.data = datagram->data, .length = datagram->length, .from = &from},
         find_password, &checking, &check);
+    if (result == STUN_SUCCESS && !take_pair(hub, checking.peer, datagram, check.use_candidate))
+        return METRIC_MEDIA_STUN_TAKEN;
     if (check.answer_length > 0)
         transport_send(hub->transport, &datagram->path, check.answer, check.answer_length);
-    if (result == STUN_SUCCESS && checking.peer != NULL) {
-        peers_pair_checked(hub->peers, checking.peer, &datagram->path, check.use_candidate);
-        liveness_peer_heard(hub, checking.peer);
-    }
     return metric_of_check(result);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define RTT_UNKNOWN_US 100000
+#define PATH_KEPT_US (LIMIT_MEDIA_SILENT_MS * G_GINT64_CONSTANT(1000))
 #define CLOCK_OFF_US (10 * G_USEC_PER_SEC) // no packet is that late, or early
 
 static void bind_signalled(Peer *peer, PeerSource *source, guint32 ssrc, gboolean is_rtx)
@@ -204,7 +205,7 @@ void peers_add(Peers *peers, Peer *peer)
 {
     g_ptr_array_add(peers->all, peer);
     g_hash_table_insert(peers->by_handle, GUINT_TO_POINTER(peer->handle), peer);
-    g_hash_table_insert(peers->by_ufrag, peer->description->local_ufrag, peer);
+    g_hash_table_replace(peers->by_ufrag, peer->description->local_ufrag, peer);
 }
 
 static void forget_path(Peers *peers, const Peer *peer, const TransportPath *path)
@@ -277,19 +278,31 @@ static PeerPair *place_for_pair(Peers *peers, Peer *peer)
     return oldest;
 }
 
-gboolean peers_pair_checked(Peers *peers, Peer *peer, const TransportPath *path, gboolean nominated)
+// Makes the path the peer's; FALSE: it is another's.
+static gboolean take_path(Peers *peers, Peer *peer, const PeerCheck *check)
 {
-    PeerPair *pair = find_pair(peer, path);
+    const Peer *owner = g_hash_table_lookup(peers->by_path, &check->path);
+    if (owner == peer)
+        return TRUE;
+    if (owner != NULL && check->now_us - owner->heard_us < PATH_KEPT_US)
+        return FALSE;
+    g_hash_table_replace(peers->by_path, g_memdup2(&check->path, sizeof check->path), peer);
+    return TRUE;
+}
+
+gboolean peers_pair_checked(Peers *peers, Peer *peer, const PeerCheck *check)
+{
+    if (!take_path(peers, peer, check))
+        return FALSE;
+    PeerPair *pair = find_pair(peer, &check->path);
     if (pair == NULL) {
         pair = place_for_pair(peers, peer);
-        pair->path = *path;
+        pair->path = check->path;
     }
-    if (g_hash_table_lookup(peers->by_path, path) != peer)
-        g_hash_table_replace(peers->by_path, g_memdup2(path, sizeof *path), peer);
-    pair->checked_us = g_get_monotonic_time();
-    if (peer->has_path && (!nominated || transport_path_equal(&peer->path, path)))
-        return FALSE;
-    peer->path = *path;
-    peer->has_path = TRUE;
+    pair->checked_us = check->now_us;
+    if (!peer->has_path || check->nominated) {
+        peer->path = check->path;
+        peer->has_path = TRUE;
+    }
     return TRUE;
 }

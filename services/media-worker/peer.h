@@ -144,6 +144,11 @@ guint peers_count(const Peers *peers);
 Peer *peers_nth(const Peers *peers, guint index);
 
 // The check of a pair was authenticated: media on it is the peer's from now on. The first pair is
-// selected, later ones when nominated. TRUE: another one is selected now.
-gboolean peers_pair_checked(Peers *peers, Peer *peer, const TransportPath *path,
-                            gboolean nominated);
+// selected, later ones when nominated. FALSE: another peer is heard on it, and keeps it (who sends
+// from a forged address must not take it away).
+typedef struct {
+    TransportPath path;
+    gboolean nominated;
+    gint64 now_us;
+} PeerCheck;
+gboolean peers_pair_checked(Peers *peers, Peer *peer, const PeerCheck *check);

@@ -87,6 +87,12 @@ int ring_fd(const Ring *ring)
     return ring->waker;
 }
 
+gboolean ring_is_empty(const Ring *ring)
+{
+    return atomic_load_explicit(&ring->head, memory_order_relaxed) ==
+           atomic_load_explicit(&ring->tail, memory_order_acquire);
+}
+
 gpointer ring_pop(Ring *ring)
 {
     guint head = atomic_load_explicit(&ring->head, memory_order_relaxed);

@@ -24,5 +24,6 @@ void ring_wake(Ring *ring); // once after some items; cheap when the other side 
 
 // --- the popping thread --------------------------------------------------------------------------
 int ring_fd(const Ring *ring); // readable when woken
+gboolean ring_is_empty(const Ring *ring);
 gpointer ring_pop(Ring *ring); // NULL: empty
 void ring_slept(Ring *ring);   // takes the wake-up back, before popping

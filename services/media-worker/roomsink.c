@@ -13,7 +13,7 @@ typedef struct {
     GstElementClass parent_class;
 } RoomSinkClass;
 
-G_DEFINE_TYPE(RoomSink, room_sink, GST_TYPE_ELEMENT)
+G_DEFINE_TYPE(RoomSink, room_sink, GST_TYPE_ELEMENT) // NOLINT(readability-function-size)
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE(
     "sink_%u_%u", GST_PAD_SINK, GST_PAD_REQUEST, GST_STATIC_CAPS("application/x-rtp"));

@@ -4,7 +4,7 @@
 #include "media-worker/roomsrc.h"
 #include "media-worker/ingest.h"
 
-#define READS_MAX 8 // before timers get their turn
+#define READS_MAX 8 // before all that was read is passed on
 #define POOL_MIN 64
 
 // A source's pad, and what this read holds for it.
@@ -23,15 +23,14 @@ typedef struct {
     TransportDatagram batch[TRANSPORT_BATCH];
     GstBuffer *buffers[TRANSPORT_BATCH];
     GstMapInfo maps[TRANSPORT_BATCH];
-    Port *touched[TRANSPORT_BATCH];
-    guint n_touched;
+    GPtrArray *touched;   // ports with a list
     gint64 to_running_us; // running time - monotonic time
 } RoomSrc;
 typedef struct {
     GstElementClass parent_class;
 } RoomSrcClass;
 
-G_DEFINE_TYPE(RoomSrc, room_src, GST_TYPE_ELEMENT)
+G_DEFINE_TYPE(RoomSrc, room_src, GST_TYPE_ELEMENT) // NOLINT(readability-function-size)
 
 static GstStaticPadTemplate source_template = GST_STATIC_PAD_TEMPLATE(
     "src_%u_%u", GST_PAD_SRC, GST_PAD_SOMETIMES, GST_STATIC_CAPS("application/x-rtp"));
@@ -124,16 +123,18 @@ static void take_datagram(RoomSrc *self, guint index)
     Port *port = port_of(self, packet.source);
     if (port->list == NULL) {
         port->list = gst_buffer_list_new();
-        self->touched[self->n_touched++] = port;
+        g_ptr_array_add(self->touched, port);
     }
     gst_buffer_list_add(port->list, take_buffer(self, index, &packet));
 }
 
 static void push_lists(RoomSrc *self)
 {
-    for (guint i = 0; i < self->n_touched; i++)
-        gst_pad_push_list(self->touched[i]->pad, g_steal_pointer(&self->touched[i]->list));
-    self->n_touched = 0;
+    for (guint i = 0; i < self->touched->len; i++) {
+        Port *port = g_ptr_array_index(self->touched, i);
+        gst_pad_push_list(port->pad, g_steal_pointer(&port->list));
+    }
+    g_ptr_array_set_size(self->touched, 0);
 }
 
 static guint read_once(RoomSrc *self)
@@ -141,19 +142,25 @@ static guint read_once(RoomSrc *self)
     for (guint i = 0; i < TRANSPORT_BATCH; i++)
         provide_buffer(self, i);
     guint n = streaming_read(self->streaming, self->batch);
+    if (streaming_is_commanded(self->streaming)) {
+        push_lists(self);
+        streaming_carry_out(self->streaming);
+    }
     for (guint i = 0; i < n; i++)
         take_datagram(self, i);
-    push_lists(self);
-    streaming_finish(self->streaming);
     return n;
 }
 
+// Reads until nothing is left, and only then passes on: a frame's packets arrive while the first of
+// them is being decrypted, and what is forwarded together is sent together.
 static void loop(gpointer user)
 {
     RoomSrc *self = user;
     streaming_wait(self->streaming);
-    for (guint reads = 0; reads < READS_MAX && read_once(self) == TRANSPORT_BATCH; reads++)
+    for (guint reads = 0; reads < READS_MAX && read_once(self) > 0; reads++)
         ;
+    push_lists(self);
+    streaming_finish(self->streaming);
 }
 
 // --- life ----------------------------------------------------------------------------------------
@@ -227,6 +234,7 @@ static void finalize(GObject *object)
 {
     RoomSrc *self = (RoomSrc *)object;
     gst_object_unref(self->task);
+    g_ptr_array_unref(self->touched);
     g_rec_mutex_clear(&self->lock);
     G_OBJECT_CLASS(room_src_parent_class)->finalize(object);
 }
@@ -247,6 +255,7 @@ static void room_src_init(RoomSrc *self)
     g_rec_mutex_init(&self->lock);
     self->task = gst_task_new(loop, self, NULL);
     gst_task_set_lock(self->task, &self->lock);
+    self->touched = g_ptr_array_new();
     gst_segment_init(&self->segment, GST_FORMAT_TIME);
 }
 

@@ -83,7 +83,8 @@ static void set_keys(Hub *hub, Peer *peer, const SrtpKeys *keys)
     if (peer->out != NULL)
         return;
     peer_set_keys(peer, keys);
-    peer->report_due_us = hub->now_us + FEEDBACK_REPORT_US;
+    // Not all at once, where many join together.
+    peer->report_due_us = hub->now_us + g_random_int_range(0, FEEDBACK_REPORT_US);
     hub_due(&hub->feedback_due_us, hub->now_us);
     // What its slots wait for is wanted anew: a key frame that came before could not be sent.
     for (guint i = 0; i < peer->description->n_slots; i++)
@@ -134,7 +135,12 @@ static void carry_out(Hub *hub, Command *command)
     }
 }
 
-static void carry_out_all(Streaming *streaming)
+gboolean streaming_is_commanded(const Streaming *streaming)
+{
+    return !ring_is_empty(streaming->commands);
+}
+
+void streaming_carry_out(Streaming *streaming)
 {
     Command *command;
     while ((command = ring_pop(streaming->commands)) != NULL) {
@@ -154,11 +160,8 @@ void streaming_wait(Streaming *streaming)
 {
     Hub *hub = streaming->hub;
     gboolean woken = transport_wait(hub->transport, ring_fd(streaming->commands), timeout_us(hub));
-    hub->now_us = g_get_monotonic_time();
-    if (!woken)
-        return;
-    ring_slept(streaming->commands);
-    carry_out_all(streaming);
+    if (woken)
+        ring_slept(streaming->commands);
 }
 
 guint streaming_read(Streaming *streaming, TransportDatagram *batch)

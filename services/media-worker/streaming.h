@@ -38,9 +38,13 @@ void streaming_wake(Streaming *streaming); // control thread: ends the sleep
 
 void streaming_remove_all(Streaming *streaming); // every peer; its thread has ended
 
-// Sleeps, then carries out what was commanded.
+// Sleeps until there is something to do.
 void streaming_wait(Streaming *streaming);
 // Reads datagrams into the batch; 0: no more.
 guint streaming_read(Streaming *streaming, TransportDatagram *batch);
+// What was commanded before a datagram was sent is carried out before that datagram is looked at:
+// after each read, if there are commands, first all packets are passed on, since peers may go.
+gboolean streaming_is_commanded(const Streaming *streaming);
+void streaming_carry_out(Streaming *streaming);
 // After what was read has been passed on.
 void streaming_finish(Streaming *streaming);

@@ -3,6 +3,7 @@
 // for its key frame; a slot is in at most two lists.
 #include "media-worker/subscribe.h"
 #include "media-worker/feedback.h"
+#include "media-worker/liveness.h"
 #include <string.h>
 
 #define SPEAKERS_TOLD_US (200 * 1000)
@@ -45,7 +46,7 @@ static void request(Hub *hub, PeerSlot *slot, PeerSource *source)
     gboolean awaits = slot_request(&slot->numbers, source);
     if (source == NULL)
         make_empty(hub, slot);
-    if (!awaits)
+    if (source == NULL || !awaits)
         return;
     g_ptr_array_add(source->subscribers, slot);
     feedback_want_key_frame(hub, source);
@@ -128,6 +129,22 @@ void subscribe_source_changed(Hub *hub, PeerSource *source)
 {
     if (source->description->kind == MEDIA_AUDIO)
         open_voice(hub, source);
+}
+
+static void stop_and_wait(Hub *hub, PeerSlot *slot, PeerSource *source)
+{
+    stop(hub, slot, source);
+    request(hub, slot, source);
+}
+
+void subscribe_source_ended(Hub *hub, PeerSource *source)
+{
+    liveness_source_silent(hub, source);
+    source->heard_us = 0;
+    if (source->description->kind == MEDIA_AUDIO)
+        open_voice(hub, source);
+    else
+        for_each_wanting(hub, source, stop_and_wait);
 }
 
 void subscribe_forget(Hub *hub, Peer *peer)

@@ -14,6 +14,9 @@ void subscribe_switched(Hub *hub, PeerSlot *slot, PeerSource *source, guint32 fr
 void subscribe_mute(Hub *hub, PeerSource *source, gboolean muted);
 // A source has become active or inactive.
 void subscribe_source_changed(Hub *hub, PeerSource *source);
+// The source said BYE: slots that carried it are empty, and wait for it if they are still to carry
+// it.
+void subscribe_source_ended(Hub *hub, PeerSource *source);
 // The peer is about to be freed: nobody carries its sources any more, its slots carry nothing.
 void subscribe_forget(Hub *hub, Peer *peer);
 // Gives audio slots anew and tells who speaks, when hub->voices_due_us has come.

@@ -156,6 +156,12 @@ void transport_free(Transport *transport)
 {
     if (transport == NULL)
         return;
+    log_event(LOG_DEBUG, "media.sent",
+              "packets=%" G_GUINT64_FORMAT " messages=%" G_GUINT64_FORMAT
+              " calls=%" G_GUINT64_FORMAT " refused=%" G_GUINT64_FORMAT
+              " received=%" G_GUINT64_FORMAT,
+              transport->counts.sent, transport->counts.messages, transport->counts.calls,
+              transport->counts.refused, transport->counts.received);
     for (guint i = 0; i < G_N_ELEMENTS(transport->sockets); i++)
         if (transport->sockets[i] >= 0)
             close(transport->sockets[i]);
@@ -351,15 +357,16 @@ static void send_pieces(Transport *transport, const Message *message)
 // The first message was refused with `error`. What is lost is lost: media is not worth waiting for.
 static void send_failed(Transport *transport, const Message *message, int error)
 {
-    if (message->n > 1 && (error == EIO || error == EINVAL || error == EMSGSIZE)) {
-        if (transport->segmentation)
-            log_event(LOG_WARNING, "media.segmentation_off", "error=%s",
-                      log_quote(g_strerror(error)));
+    gboolean was_cut = message->n > 1;
+    if (was_cut && error == EIO && transport->segmentation) {
+        log_event(LOG_WARNING, "media.segmentation_off", "reason=%s",
+                  log_quote("the interface does not cut datagrams"));
         transport->segmentation = FALSE;
-        send_pieces(transport, message);
-        return;
     }
-    transport->counts.refused += message->n;
+    if (was_cut && (error == EIO || error == EINVAL || error == EMSGSIZE))
+        send_pieces(transport, message);
+    else
+        transport->counts.refused += message->n;
 }
 
 // Messages from `from` on that leave by the same socket.
@@ -389,6 +396,7 @@ void transport_flush(Transport *transport)
             at++;
             continue;
         }
+        transport->counts.messages += (guint64)n;
         for (int i = 0; i < n; i++)
             transport->counts.sent += first[i].n;
         at += (guint)n;

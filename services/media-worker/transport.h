@@ -45,6 +45,7 @@ typedef struct {
 
 typedef struct {
     guint64 received, sent; // datagrams, GSO ones counted in full
+    guint64 messages;       // that the kernel was given, GSO ones counted once
     guint64 calls;          // of sendmmsg
     guint64 refused;        // that the kernel would not take
 } TransportCounts;

@@ -3,8 +3,13 @@
 // three peers, every rule of the slots and of feedback seen from outside.
 #include "wire_client.h"
 #include "common/metrics.h"
+#include "media-worker/feedback.h"
+#include "media-worker/forward.h"
 #include "media-worker/graph.h"
-#include "media-worker/hub.h"
+#include "media-worker/ingest.h"
+#include "media-worker/resend.h"
+#include "media-worker/roomsink.h"
+#include "media-worker/roomsrc.h"
 
 #define EVENTS_MAX 200
 
@@ -221,6 +226,40 @@ static void an_ssrc_that_was_not_signalled_is_bound_by_its_mid(void **state)
     assert_int_equal(wire_next(room->bob)->sequence, 501);
 }
 
+static void peers_with_either_cipher_meet(void **state)
+{
+    Room *room = *state;
+    room->ann = wire_join(room->media, &room->address, 1, (WireOptions){.only_cm = TRUE});
+    room->bob = wire_join(room->media, &room->address, 2, (WireOptions){0});
+    watch(room->bob, SLOT_VIDEO, room->ann);
+    watch(room->ann, SLOT_VIDEO, room->bob);
+    wire_frame(room->ann, TRUE, 2);
+    wire_frame(room->bob, TRUE, 2);
+    for (guint i = 0; i < 2; i++) {
+        assert_int_equal(rtp_csrc(wire_next(room->bob), 0), 1);
+        assert_int_equal(rtp_csrc(wire_next(room->ann), 0), 2);
+    }
+}
+
+static void a_source_that_says_bye_empties_its_slots_until_it_is_back(void **state)
+{
+    Room *room = *state;
+    guint8 data[256] __attribute__((aligned(8)));
+    watch(room->bob, SLOT_VIDEO, room->ann);
+    wire_frame(room->ann, TRUE, 1);
+    wire_next(room->bob);
+    await(room, MEDIA_EVENT_SLOT, room->bob, SLOT_VIDEO);
+    RtcpWriter writer = {.data = data, .size = 200};
+    rtcp_write_rr(&writer, 1, NULL, 0);
+    rtcp_write_bye(&writer, ssrc_of(room->ann, VIDEO));
+    wire_rtcp(room->ann, &writer);
+    assert_int_equal(await(room, MEDIA_EVENT_SLOT, room->bob, SLOT_VIDEO).from_number, 0);
+    wire_frame(room->ann, FALSE, 1);
+    wire_frame(room->ann, TRUE, 1);
+    assert_int_equal(wire_next(room->bob)->sequence, 501);
+    assert_int_equal(await(room, MEDIA_EVENT_SLOT, room->bob, SLOT_VIDEO).from_number, 1);
+}
+
 // --- feedback ------------------------------------------------------------------------------------
 static void a_nack_is_answered_by_rtx_with_the_rewritten_packet(void **state)
 {
@@ -420,6 +459,8 @@ int main(void)
         TEST(who_leaves_empties_the_slots_that_carried_it),
         TEST(a_muted_source_is_not_forwarded_and_comes_back_with_a_key_frame),
         TEST_EMPTY(an_ssrc_that_was_not_signalled_is_bound_by_its_mid),
+        TEST_EMPTY(peers_with_either_cipher_meet),
+        TEST(a_source_that_says_bye_empties_its_slots_until_it_is_back),
         TEST(a_nack_is_answered_by_rtx_with_the_rewritten_packet),
         TEST(a_receiver_without_rtx_gets_the_identical_bytes),
         TEST(a_packet_that_is_missing_is_asked_of_its_sender_and_forwarded_late),

@@ -152,6 +152,41 @@ static void what_the_kernel_refuses_is_counted_and_the_rest_goes_on(void **state
     assert_int_equal(recv(fixture->client, data, sizeof data, 0), 50);
 }
 
+static void both_families_are_served_by_one_transport(void **state)
+{
+    Fixture *fixture = *state;
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_ANY_INIT};
+    struct sockaddr_in six_four;
+    socklen_t length = sizeof address;
+    int server = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), only = 1;
+    int client = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    setsockopt(server, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
+    if (bind(server, (struct sockaddr *)&address, sizeof address) != 0)
+        skip(); // a machine without IPv6
+    getsockname(server, (struct sockaddr *)&address, &length);
+    transport_free(fixture->transport);
+    fixture->transport = transport_new(bound_socket(&six_four, INADDR_ANY), server);
+    fixture->server = six_four;
+    say(fixture, "four", 4);
+    address.sin6_addr = in6addr_loopback;
+    assert_int_equal(sendto(client, "six", 3, 0, (struct sockaddr *)&address, sizeof address), 3);
+    transport_wait(fixture->transport, -1, 5000000);
+    assert_int_equal(transport_receive(fixture->transport, fixture->batch), 2);
+    for (guint i = 0; i < 4; i++) { // in turns
+        memset(transport_reserve(fixture->transport), 6, 70);
+        transport_commit(fixture->transport, &fixture->batch[i % 2].path, 70);
+    }
+    transport_flush(fixture->transport);
+    guint8 data[100];
+    for (guint i = 0; i < 2; i++) {
+        assert_int_equal(recv(client, data, sizeof data, 0), 70);
+        assert_int_equal(recv(fixture->client, data, sizeof data, 0), 70);
+    }
+    g_autofree char *text = transport_path_print(&fixture->batch[1].path);
+    assert_memory_equal(text, "[::1]:", 6);
+    close(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +199,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_the_kernel_refuses_is_counted_and_the_rest_goes_on,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(both_families_are_served_by_one_transport, set_up,
+                                        tear_down),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

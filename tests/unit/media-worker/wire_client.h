@@ -28,6 +28,7 @@ typedef struct {
     Media *media;
     MediaPeer handle;
     guint32 number;
+    gboolean only_cm;
     int fd;
     struct sockaddr_in room;
     char ufrag[16];
@@ -51,7 +52,7 @@ typedef struct {
 } WireClient;
 
 typedef struct {
-    gboolean without_rtx, without_ssrc, early;
+    gboolean without_rtx, without_ssrc, early, only_cm;
 } WireOptions;
 
 static inline guint32 ssrc_of(const WireClient *client, guint source)
@@ -111,7 +112,8 @@ static inline MediaPeerDescription *describe(const WireClient *client, WireOptio
 
 static inline SrtpKeys keys_of(const WireClient *client, gboolean as_room)
 {
-    SrtpKeys keys = {.profile = SRTP_PROFILE_AEAD_AES_128_GCM};
+    SrtpKeys keys = {.profile = client->only_cm ? SRTP_PROFILE_AES128_CM_SHA1_80
+                                                : SRTP_PROFILE_AEAD_AES_128_GCM};
     SrtpMaster up, down;
     memset(&up, (int)(client->number * 2), sizeof up);
     memset(&down, (int)(client->number * 2 + 1), sizeof down);
@@ -166,6 +168,7 @@ static inline WireClient *wire_join(Media *media, const struct sockaddr_in *room
     client->media = media;
     client->number = number;
     client->room = *room;
+    client->only_cm = options.only_cm;
     client->fd = wire_socket(&own);
     g_snprintf(client->ufrag, sizeof client->ufrag, "room%u", number);
     client->request = (StunRequest){.username = g_strdup_printf("%s:them", client->ufrag),

@@ -82,6 +82,7 @@
     (640 * 1024) // participants, printed: goes to each newcomer, in parts; 1,000 usual ones fit
 #define LIMIT_RESOURCES 8            // of one participant
 #define LIMIT_BATCH 64               // operations in one commit of the registry's store
+#define LIMIT_ADMISSION_TRIES 3      // of one join at a room process that lives but is slow
 #define LIMIT_PLACEMENT_TRIES 3      // workers that are asked for one room
 #define LIMIT_ROOM_EMPTY_MS 10000    // a room that nobody joins is kept so long
 #define LIMIT_SESSIONS_TOLD 100000   // to the registry, by all gateways

@@ -5,7 +5,9 @@
 //   waiting    for the room's placement
 //   clearing   a room process from before this registry may have let this Connection in under a
 //              number that was never stored: it is told to forget it first
-//   admitting  asked of the room process; it may say 404, or nothing: then the room is placed anew
+//   admitting  asked of the room process; it may say 404, or nothing and be silent: then the room
+//   is
+//              placed anew; if it lives but is slow it is asked again
 //   storing    in a batch; nothing can end it there but the batch
 //
 // If the registry dies in between, the gateway's repeat of the request starts again from the
@@ -40,6 +42,7 @@ typedef struct {
     guint64 asked;    // number of the request to the room process
     guint64 epoch;    // of the placement under which it was asked
     gboolean retried; // the room has been placed anew for it
+    guint unanswered; // how often a room process that lives has not answered in time
     gboolean cleared; // the room process has forgotten an earlier admission
     gint64 deadline_us;
     guint timer;
@@ -267,6 +270,10 @@ static void on_not_admitted(Admission *admission, const Envelope *answer)
     Refusal reason = refusal_parse(body != NULL ? body->reason : NULL);
     if (is_gone(admission, answer) && !admission->retried) {
         place_anew(admission);
+        return;
+    }
+    if (envelope_code(answer) == 504 && ++admission->unanswered < LIMIT_ADMISSION_TRIES) {
+        go(admission);
         return;
     }
     if (is_gone(admission, answer) || reason == MSG__REFUSAL__REASON__none)

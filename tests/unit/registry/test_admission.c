@@ -91,7 +91,7 @@ static void a_join_does_not_place_a_room_for_ever(void **state)
     assert_int_equal(stage->start.asked, 2);
 }
 
-static void a_slow_room_process_that_lives_is_not_replaced(void **state)
+static void a_slow_room_process_that_lives_is_asked_again_and_not_replaced(void **state)
 {
     Stage *stage = *state;
     stage_join_well(stage, "demo", "ann");
@@ -99,6 +99,7 @@ static void a_slow_room_process_that_lives_is_not_replaced(void **state)
     stage->admit = (Conduct){504, "timeout", 0};
     g_autoptr(Answer) answer = stage_join(stage, "demo", "ben");
     assert_refused(answer, "timeout");
+    assert_int_equal(stage->admit.asked, LIMIT_ADMISSION_TRIES);
     assert_int_equal(stage->start.asked, 1);
 }
 
@@ -266,7 +267,7 @@ int main(void)
         STAGE_TEST(what_the_room_process_refuses_is_refused_with_its_reason),
         STAGE_TEST(a_room_whose_process_is_gone_is_placed_anew_once),
         STAGE_TEST(a_join_does_not_place_a_room_for_ever),
-        STAGE_TEST(a_slow_room_process_that_lives_is_not_replaced),
+        STAGE_TEST(a_slow_room_process_that_lives_is_asked_again_and_not_replaced),
         STAGE_TEST(a_join_ends_when_its_asker_waits_no_longer),
         STAGE_TEST(without_a_worker_a_join_waits_for_one),
         STAGE_TEST(who_is_in_another_room_by_this_connection_is_refused),

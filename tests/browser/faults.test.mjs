@@ -11,6 +11,7 @@ import { Publisher } from './support/zmtp.mjs';
 
 const AWAY_MS = 30000; // longer than the grace time of registry (20 s) and gateway, and than a client's requests wait
 const PAUSE_MS = 200;
+const STOPPED_MS = 2000; // no busy machine explains it
 let suite, browser, ann, bob;
 
 before(async () => {
@@ -42,9 +43,18 @@ const gap = (page, other) => page.evaluate((id) => probe.longestGap(id), other.p
 const startOver = () => Promise.all([gap(ann, bob), gap(bob, ann)]);
 const state = (page) => page.evaluate(async () => [parley.version, await parley.hash(), parley.participants.size].join(' '));
 
-async function noPause(most = PAUSE_MS) {
+/** How long frames pause while nothing happens: a busy machine has pauses of its own. */
+async function usualPause(ms = 4000) {
+    await startOver();
+    await ann.waitForTimeout(ms);
+    return Math.max(...(await startOver()));
+}
+
+async function noPause(usual) {
     const gaps = await Promise.all([gap(ann, bob), gap(bob, ann)]);
-    assert.ok(gaps.every((ms) => ms <= most), `longest pauses between frames: ${gaps.map(Math.round)} ms`);
+    const most = Math.max(PAUSE_MS, 1.5 * usual);
+    console.log(`longest pauses between frames: ${gaps.map(Math.round)} ms, otherwise ${Math.round(usual)} ms`);
+    assert.ok(gaps.every((longest) => longest <= most), `a pause over ${Math.round(most)} ms between frames: ${gaps.map(Math.round)} ms`);
 }
 
 story('two rooms are two processes, and the death of one is nothing to the other', async () => {
@@ -53,10 +63,10 @@ story('two rooms are two processes, and the death of one is nothing to the other
     await sees(cleo, [dan]);
     const [here, there] = [suite.roomProcess(await mediaPort(ann)), suite.roomProcess(await mediaPort(cleo))];
     assert.ok(here && there && here !== there, `${here} and ${there}`);
-    await startOver();
+    const usual = await usualPause();
     process.kill(there, 'SIGKILL');
     await ann.waitForTimeout(4000);
-    await noPause();
+    await noPause(usual);
     await cleo.context().close();
     await dan.context().close();
 });
@@ -72,9 +82,10 @@ for (const name of ['registry', 'bus', 'gateway'])
         await startOver();
         await suite.kill(name);
         await ann.waitForTimeout(AWAY_MS);
-        await noPause();
+        const gaps = await startOver();
         suite.run(name);
         await suite.ready();
+        assert.ok(gaps.every((ms) => ms < STOPPED_MS), `media stopped: ${gaps.map(Math.round)} ms`);
         const returned = Date.now();
         const late = await joinAs(browser, suite, 'Eve');
         assert.ok(Date.now() - returned < 4000, `the join took ${Date.now() - returned} ms`); // a page is started, too
@@ -142,11 +153,11 @@ async function shoutAtTheRoom() {
 
 story('rubbish to the gateway, the bus and the room is nothing to a call', async () => {
     const pids = ['bus', 'registry', 'media-worker', 'gateway'].map((name) => suite.pid(name));
-    await startOver();
+    const usual = await usualPause();
     assert.ok((await shoutAtTheGateway()) > 0, 'the gateway answers with reasons');
     await shoutAtTheBus();
     await shoutAtTheRoom();
-    await noPause();
+    await noPause(usual);
     for (const pid of pids)
         process.kill(pid, 0); // lives
     const late = await joinAs(browser, suite, 'Dan');

@@ -55,13 +55,14 @@ globalThis.probe = (() => {
 
     const counts = new Map(); // video element → frames presented, times between them
     function count(element) {
-        const record = { frames: 0, last: 0, longest: 0 };
+        const record = { frames: 0, last: null, longest: 0 };
         counts.set(element, record);
-        const next = (now) => {
-            record.frames++;
-            if (record.last)
-                record.longest = Math.max(record.longest, now - record.last);
-            record.last = now;
+        const next = (_, { presentationTime, presentedFrames }) => {
+            const { last } = record; // a busy page is told of some frames only: those between count as evenly spaced
+            if (last && presentedFrames > last.presentedFrames)
+                record.longest = Math.max(record.longest, (presentationTime - last.presentationTime) / (presentedFrames - last.presentedFrames));
+            record.frames += last ? Math.max(1, presentedFrames - last.presentedFrames) : 1;
+            record.last = { presentationTime, presentedFrames };
             element.requestVideoFrameCallback(next);
         };
         element.requestVideoFrameCallback(next);
@@ -69,13 +70,13 @@ globalThis.probe = (() => {
     }
     const record = (id) => {
         const element = video(id);
-        return element ? counts.get(element) ?? count(element) : { frames: 0, longest: 0, last: 0 };
+        return element ? counts.get(element) ?? count(element) : { frames: 0, longest: 0, last: null };
     };
     probe.frames = (id) => record(id).frames;
     /** Longest time between two frames since the last call, up to now; milliseconds. */
     probe.longestGap = (id) => {
         const entry = record(id);
-        const longest = Math.max(entry.longest, entry.last ? performance.now() - entry.last : 0);
+        const longest = Math.max(entry.longest, entry.last ? performance.now() - entry.last.presentationTime - 100 : 0); // 100: it may be on its way
         entry.longest = 0;
         return longest;
     };

@@ -104,10 +104,13 @@ static void refuse(Client *client, const Json *message, Refusal reason, const ch
     answer(client, message, message_refusal_body(reason, detail));
 }
 
-static void give_token(Client *client, const Json *message, const Session *session)
+// The domain tells a client, which knows our host's name at best, how our addresses begin.
+static void give_token(const Gateway *gateway, Client *client, const Json *message,
+                       const Session *session)
 {
     Json *body = message_ok_body();
     json_set_text(body, "runtimeToken", session->token);
+    json_set_text(body, "domain", gateway->domain);
     answer(client, message, body);
 }
 
@@ -155,7 +158,7 @@ static void attach(Opening *opening, Session *session)
         metrics_add(METRIC_GATEWAY_RESUMED, 1);
     log_event(LOG_INFO, "gateway.opened", "session=%s openings=%u runtime=%s", session->id,
               session->openings, log_quote(session->runtime));
-    give_token(client, opening->message, session);
+    give_token(gateway, client, opening->message, session);
     opening_free(opening);
     registrar_tell(gateway->registrar, session);
     session_send_kept(session);
@@ -379,11 +382,11 @@ static void start_opening(Gateway *gateway, Client *client, const Json *message,
 }
 
 // An open on a WebSocket that has its session already is a repeat, or somebody else's.
-static void open_again(Client *client, const Json *message)
+static void open_again(const Gateway *gateway, Client *client, const Json *message)
 {
     const char *from = json_get_text(message, "from");
     if (session_owns(client->session, from))
-        give_token(client, message, client->session);
+        give_token(gateway, client, message, client->session);
     else
         refuse(client, message, REASON(not_owner), "this WebSocket has another session");
 }
@@ -392,7 +395,7 @@ static void take_open(Gateway *gateway, Client *client, const Json *message, gbo
 {
     const char *from = json_get_text(message, "from");
     if (client->state == CLIENT_OPEN)
-        open_again(client, message);
+        open_again(gateway, client, message);
     else if (address_kind(gateway->domain, from) != ADDRESS_CLIENT)
         refuse(client, message, REASON(bad_address), "from is no runtime URL");
     else if (gateway->draining)

@@ -106,10 +106,12 @@ Session *sessions_owner(const Sessions *sessions, const char *url)
     char address[LIMIT_URL + 1];
     if (g_strlcpy(address, url, sizeof address) >= sizeof address)
         return NULL;
+    char *start = strstr(address, "://");
+    start = start != NULL ? start + 3 : address;
     for (;;) {
         Session *owner = g_hash_table_lookup(sessions->owners, address);
-        char *slash = strrchr(address, '/');
-        if (owner != NULL || slash == NULL || slash == address || slash[-1] == '/')
+        char *slash = strrchr(start, '/');
+        if (owner != NULL || slash == NULL)
             return owner;
         *slash = '\0';
     }
@@ -122,7 +124,7 @@ gboolean session_owns(const Session *session, const char *url)
 
 static void own(Sessions *sessions, Session *session, char *address)
 {
-    g_hash_table_add(session->addresses, address);
+    g_assert(g_hash_table_add(session->addresses, address));
     g_hash_table_insert(sessions->owners, address, session);
     if (sessions->on_owned != NULL)
         sessions->on_owned(session, address, TRUE, sessions->user);
@@ -148,10 +150,10 @@ static char *base_of(const char *url)
 
 Refusal sessions_bind(Sessions *sessions, Session *session, const char *url)
 {
-    const Session *owner = sessions_owner(sessions, url);
+    g_autofree char *base = base_of(url);
+    const Session *owner = sessions_owner(sessions, base);
     if (owner != NULL)
         return owner == session ? REASON(none) : REASON(not_owner);
-    g_autofree char *base = base_of(url);
     if (url_is_publication(url) || !address_may_bind(sessions->domain, base))
         return REASON(not_owner);
     if (g_hash_table_size(session->addresses) >= LIMIT_SESSION_ADDRESSES)

@@ -455,8 +455,10 @@ static int on_socket_event(struct lws *wsi, enum lws_callback_reasons reason, vo
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                     size_t size)
 {
-    SocketServer *server = wsi != NULL ? lws_context_user(lws_get_context(wsi)) : NULL;
     (void)user;
+    if (wsi == NULL)
+        return 0;
+    SocketServer *server = lws_context_user(lws_get_context(wsi));
     switch (reason) {
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return on_confirm_upgrade(server, wsi);

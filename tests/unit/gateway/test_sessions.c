@@ -84,6 +84,18 @@ static void suffixes_bind_their_object_or_nothing(void **state)
                      REASON(none));
 }
 
+static void slashes_in_odd_places_bind_once(void **state)
+{
+    static const char *const urls[] = {"hyperty://d/ann://", "hyperty://d/ann:/",
+                                       "hyperty://d/x//y",   "hyperty://d/x//y/",
+                                       "runtime:/x//",       "runtime:/x/"};
+    Fixture *fixture = *state;
+    for (guint again = 0; again < 2; again++)
+        for (gsize i = 0; i < G_N_ELEMENTS(urls); i++)
+            assert_int_equal(sessions_bind(fixture->sessions, fixture->ann, urls[i]), REASON(none));
+    assert_int_equal(g_hash_table_size(fixture->ann->addresses), 4);
+}
+
 static void services_and_whole_domains_belong_to_nobody(void **state)
 {
     static const char *const urls[] = {
@@ -190,6 +202,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_session_owns_its_runtime_and_all_below, setup, teardown),
         cmocka_unit_test_setup_teardown(the_first_to_use_an_address_gets_it, setup, teardown),
         cmocka_unit_test_setup_teardown(suffixes_bind_their_object_or_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(slashes_in_odd_places_bind_once, setup, teardown),
         cmocka_unit_test_setup_teardown(services_and_whole_domains_belong_to_nobody, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(addresses_are_bounded_and_can_be_given_up, setup, teardown),

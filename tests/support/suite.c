@@ -20,6 +20,7 @@
 
 #define MEDIA_PORTS 24
 #define END_MS 2000
+#define ROOMS_US 20000 // between two looks for rooms that still run
 #define READY_MS 15000
 
 typedef struct {
@@ -117,6 +118,36 @@ static void remove_folder(const char *folder)
     g_rmdir(folder);
 }
 
+// Whether a process has this suite's settings: those of a zombie cannot be read.
+static gboolean is_of_suite(const Suite *suite, const char *pid)
+{
+    g_autofree char *path = g_build_filename("/proc", pid, "environ", NULL);
+    g_autofree char *variables = NULL;
+    gsize length = 0;
+    return g_ascii_isdigit(*pid) && g_file_get_contents(path, &variables, &length, NULL) &&
+           memmem(variables, length, suite->folder, strlen(suite->folder)) != NULL;
+}
+
+static guint signal_all(const Suite *suite, int signal)
+{
+    g_autoptr(GDir) processes = g_dir_open("/proc", 0, NULL);
+    guint found = 0;
+    for (const char *pid; (pid = g_dir_read_name(processes)) != NULL;)
+        if (is_of_suite(suite, pid)) {
+            kill(atoi(pid), signal);
+            found++;
+        }
+    return found;
+}
+
+// Room processes outlive their host, and end at once with the second SIGTERM only.
+static void end_rooms(const Suite *suite)
+{
+    gint64 end = g_get_monotonic_time() + END_MS * 1000;
+    while (signal_all(suite, g_get_monotonic_time() < end ? SIGTERM : SIGKILL) > 0)
+        g_usleep(ROOMS_US);
+}
+
 void suite_free(Suite *suite)
 {
     if (suite == NULL)
@@ -131,6 +162,7 @@ void suite_free(Suite *suite)
     g_hash_table_iter_init(&iter, suite->processes);
     while (g_hash_table_iter_next(&iter, NULL, &value))
         suite_kill(suite, ((Process *)value)->name, SIGTERM);
+    end_rooms(suite);
     g_hash_table_unref(suite->processes);
     g_hash_table_unref(suite->settings);
     config_free(suite->config);

@@ -8,7 +8,8 @@
 // may arrive several times. Main thread only.
 //
 // Delivery is never trusted: publications carry versions, requests are repeated (150, 400, 900,
-// 1600, 2500 ms later, +-20 %, and when the link returns) until answered or until the deadline.
+// 1600, 2500 ms later, then each 2500 ms, +-20 %, and when the link returns) until answered or
+// until the deadline.
 #pragma once
 #include "common/config.h"
 #include "common/envelope.h"

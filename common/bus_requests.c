@@ -56,15 +56,23 @@ static void set_timer(BusRequests *requests)
     g_source_set_ready_time(requests->timer, pending == NULL ? -1 : pending->due_us);
 }
 
+// When the next repeat is due: by the table, counted from the first time, then again and again.
+static gint64 repeat_due(const Pending *pending)
+{
+    guint last = G_N_ELEMENTS(repeat_ms) - 1;
+    gboolean listed = pending->repeats <= last;
+    gint64 from_us = listed ? pending->first_us : g_get_monotonic_time();
+    guint after_ms = repeat_ms[MIN(pending->repeats, last)];
+    return from_us + (gint64)(after_ms * US_PER_MS * g_random_double_range(0.8, 1.2));
+}
+
 static gint64 next_due(const Pending *pending)
 {
     if (pending->failed != MSG__REFUSAL__REASON__none)
         return 0;
-    if (pending->first_us == 0 || pending->acknowledged ||
-        pending->repeats >= G_N_ELEMENTS(repeat_ms))
+    if (pending->first_us == 0 || pending->acknowledged)
         return pending->deadline_us;
-    gdouble after_us = repeat_ms[pending->repeats] * US_PER_MS * g_random_double_range(0.8, 1.2);
-    return MIN(pending->deadline_us, pending->first_us + (gint64)after_us);
+    return MIN(pending->deadline_us, repeat_due(pending));
 }
 
 static void plan(BusRequests *requests, Pending *pending)

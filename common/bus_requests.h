@@ -4,7 +4,8 @@
 //
 // The one hard thing is that delivery is never certain: a request may arrive twice (the other side
 // swallows repeats) and its answer may be lost (the other side repeats it), so it is sent again
-// 150, 400, 900, 1600 and 2500 ms after the first time, +-20 %, and whenever the link returns.
+// 150, 400, 900, 1600 and 2500 ms after the first time, then each 2500 ms, +-20 %, and whenever the
+// link returns: a listener may be away for longer than any fixed list.
 #pragma once
 #include "common/bus.h"
 

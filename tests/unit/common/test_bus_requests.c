@@ -103,22 +103,37 @@ static void an_answer_ends_it_once(void **state)
     assert_int_equal(bus_requests_open(story->requests), 0);
 }
 
+// Waits until it was sent so often; the time that this took, from `since_us`, in ms.
+static gint64 sent_after_ms(const Story *story, guint count, gint64 since_us)
+{
+    while (story->sent < count)
+        g_main_context_iteration(NULL, TRUE);
+    return (g_get_monotonic_time() - since_us) / 1000;
+}
+
 static void it_is_sent_again_until_answered(void **state)
 {
     Story *story = *state;
+    gint64 since_us = g_get_monotonic_time();
     guint64 number = add(story, 3000);
     assert_int_equal(story->sent, 1);
     assert_true(story->last_ttl_ms > 2900 && story->last_ttl_ms <= 3000);
-    pass_ms(100);
-    assert_int_equal(story->sent, 1);
-    pass_ms(100);
-    assert_int_equal(story->sent, 2);
-    pass_ms(300);
-    assert_int_equal(story->sent, 3);
+    assert_true(sent_after_ms(story, 2, since_us) >= 120);
+    assert_true(sent_after_ms(story, 3, since_us) >= 320);
     assert_true(story->last_ttl_ms < 2700);
     answer(story, number, 200);
     pass_ms(600);
     assert_int_equal(story->sent, 3);
+}
+
+// The seventh sending is the first one beyond the list of repeats.
+static void it_goes_on_being_sent_to_a_listener_that_is_long_away(void **state)
+{
+    Story *story = *state;
+    gint64 since_us = g_get_monotonic_time();
+    add(story, 20000);
+    gint64 after_ms = sent_after_ms(story, 7, since_us);
+    assert_true(after_ms >= 4000 && after_ms < 15000);
 }
 
 static void at_the_deadline_it_is_answered_504(void **state)
@@ -207,6 +222,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(numbers_grow_from_one, start, end),
         cmocka_unit_test_setup_teardown(an_answer_ends_it_once, start, end),
         cmocka_unit_test_setup_teardown(it_is_sent_again_until_answered, start, end),
+        cmocka_unit_test_setup_teardown(it_goes_on_being_sent_to_a_listener_that_is_long_away,
+                                        start, end),
         cmocka_unit_test_setup_teardown(at_the_deadline_it_is_answered_504, start, end),
         cmocka_unit_test_setup_teardown(an_acknowledgement_stops_repeats_and_is_not_shown, start,
                                         end),

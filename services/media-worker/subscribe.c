@@ -49,7 +49,10 @@ static void request(Hub *hub, PeerSlot *slot, PeerSource *source)
     if (source == NULL || !awaits)
         return;
     g_ptr_array_add(source->subscribers, slot);
-    feedback_want_key_frame(hub, source);
+    // Before the receiver has its keys a key frame would be wasted, and the next one is 300 ms
+    // away; one is asked for when they come.
+    if (peer_is_ready(slot->peer))
+        feedback_want_key_frame(hub, source);
 }
 
 void subscribe_request(Hub *hub, PeerSlot *slot, PeerSource *source)

@@ -29,6 +29,9 @@
     REASON(bad_origin, 403, "pages from that origin may not connect")                              \
     REASON(not_participating, 401, "only participants of the room may")
 
+#define UNAVAILABLE 503 // for now: the asker may come again
+#define RETRY_AFTER_S 2
+
 typedef struct {
     const char *name;
     gint code;
@@ -90,5 +93,9 @@ Envelope *refusal_answer(const Envelope *request, Refusal reason, const char *de
     envelope_set(&body->reason, refusal_name(reason));
     envelope_set(&body->desc, text);
     set_description(body);
+    if (body->code == UNAVAILABLE) {
+        body->has_retry_after = TRUE;
+        body->retry_after = RETRY_AFTER_S;
+    }
     return answer;
 }

@@ -14,6 +14,6 @@ const char *refusal_text(Refusal reason); // "the room takes nobody in"
 Refusal refusal_parse(const char *name);  // none where unknown
 
 // The answer that refuses: code, reason and sentence, the sentence twice (`desc`, and `description`
-// for clients that look there). detail: appended to it, may be NULL. Neither counted nor logged
-// here.
+// for clients that look there), and retry_after with a 503. detail: appended to the sentence, may
+// be NULL. Neither counted nor logged here.
 Envelope *refusal_answer(const Envelope *request, Refusal reason, const char *detail);

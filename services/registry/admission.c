@@ -148,7 +148,7 @@ static void refuse(Admission *admission, Refusal reason, const char *detail)
               admission->join->room, admission->join->participant, refusal_name(reason),
               log_quote(detail != NULL ? detail : ""));
     put_out(admission);
-    reply_refuse(admission->request, reason, detail);
+    bus_refuse(admission->request, reason, detail);
     leave_door(admission);
     log_set_trace(NULL);
 }

@@ -89,7 +89,7 @@ static void on_done(Refusal result, gpointer user)
     if (leave->request != NULL && result == MSG__REFUSAL__REASON__none)
         reply_done(leave->request);
     else if (leave->request != NULL)
-        reply_refuse(leave->request, result, NULL);
+        bus_refuse(leave->request, result, NULL);
     log_set_trace(NULL);
     leave_free(leave);
 }

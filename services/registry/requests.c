@@ -29,7 +29,7 @@ static void refuse_join(BusRequest *request, Refusal reason, const char *detail)
 {
     log_event(LOG_INFO, "join.refused", "reason=%s detail=%s", refusal_name(reason),
               log_quote(detail != NULL ? detail : ""));
-    reply_refuse(request, reason, detail);
+    bus_refuse(request, reason, detail);
 }
 
 void on_join(Service *service, const Envelope *message, BusRequest *request)
@@ -121,7 +121,7 @@ static void on_direction_done(Refusal result, gpointer user)
     if (result == MSG__REFUSAL__REASON__none)
         reply_done(wanted->request);
     else
-        reply_refuse(wanted->request, result, NULL);
+        bus_refuse(wanted->request, result, NULL);
     bus_request_unref(wanted->request);
     g_free(wanted->room);
     g_free(wanted->participant);

@@ -42,7 +42,7 @@ void on_session_told(Service *service, const Envelope *message, BusRequest *requ
     if (refusal == MSG__REFUSAL__REASON__none)
         reply_done(request);
     else
-        reply_refuse(request, refusal, "session");
+        bus_refuse(request, refusal, "session");
     codec_free(session);
 }
 

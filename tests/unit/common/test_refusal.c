@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <string.h>
 
 #include "common/refusal.h"
 
@@ -40,9 +41,37 @@ static void what_is_unknown_counts_as_malformed(void **state)
     assert_int_equal(refusal_parse(NULL), MSG__REFUSAL__REASON__none);
 }
 
+static void an_answer_that_refuses_says_it_in_code_and_words(void **state)
+{
+    (void)state;
+    g_autoptr(Envelope) request =
+        envelope_new(MSG__ENVELOPE__TYPE__CREATE, "hyperty://d/a", "hyperty://d/b");
+    g_autoptr(Envelope) answer = refusal_answer(request, MSG__REFUSAL__REASON__locked, "room demo");
+    g_autoptr(Json) body = envelope_body_json(answer);
+    assert_string_equal(answer->from, "hyperty://d/b");
+    assert_string_equal(answer->to, "hyperty://d/a");
+    assert_int_equal(envelope_code(answer), 403);
+    assert_string_equal(json_get_text(body, "reason"), "locked");
+    assert_non_null(strstr(json_get_text(body, "desc"), "room demo"));
+    assert_string_equal(json_get_text(body, "desc"), json_get_text(body, "description"));
+    assert_null(json_get(body, "retry_after"));
+}
+
+static void a_refusal_that_may_pass_says_when_to_ask_again(void **state)
+{
+    (void)state;
+    g_autoptr(Envelope) request =
+        envelope_new(MSG__ENVELOPE__TYPE__CREATE, "hyperty://d/a", "hyperty://d/b");
+    g_autoptr(Envelope) answer = refusal_answer(request, MSG__REFUSAL__REASON__not_stored, NULL);
+    assert_int_equal(envelope_code(answer), 503);
+    assert_true(answer->body->retry_after > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answer_that_refuses_says_it_in_code_and_words),
+        cmocka_unit_test(a_refusal_that_may_pass_says_when_to_ask_again),
         cmocka_unit_test(every_reason_of_proto_has_its_row),
         cmocka_unit_test(no_refusal_is_told_as_408_or_500),
         cmocka_unit_test(what_is_unknown_counts_as_malformed),

@@ -125,25 +125,6 @@ static void only_a_host_says_that_a_room_has_ended(void **state)
     assert_false(room_is_housed(stage_room(stage, "demo")));
 }
 
-static void on_passing_trouble(const Envelope *message, BusRequest *request, gpointer user)
-{
-    (void)message, (void)user;
-    reply_refuse(request, MSG__REFUSAL__REASON__not_stored, NULL);
-}
-
-static void a_refusal_that_may_pass_says_when_to_ask_again(void **state)
-{
-    Stage *stage = *state;
-    bus_route(stage->registry.bus, "hyperty://localhost/x ", on_passing_trouble, NULL);
-    g_autoptr(Answer) answer =
-        stage_send(stage, envelope_new(MSG__ENVELOPE__TYPE__READ, "hyperty://localhost/h",
-                                       "hyperty://localhost/x"));
-    stage_settle();
-    assert_int_equal(answer->code, 503);
-    assert_true(json_get_number(answer->body, "retry_after", 0) > 0);
-    bus_unroute(stage->registry.bus, "hyperty://localhost/x ", on_passing_trouble, NULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,7 +135,6 @@ int main(void)
         STAGE_TEST(a_change_that_was_answered_before_a_restart_is_answered_again),
         STAGE_TEST(what_is_not_offered_is_refused),
         STAGE_TEST(only_a_host_says_that_a_room_has_ended),
-        STAGE_TEST(a_refusal_that_may_pass_says_when_to_ask_again),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

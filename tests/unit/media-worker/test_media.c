@@ -7,6 +7,7 @@
 #include "media-worker/forward.h"
 #include "media-worker/graph.h"
 #include "media-worker/ingest.h"
+#include "media-worker/media.h"
 #include "media-worker/resend.h"
 #include "media-worker/roomsink.h"
 #include "media-worker/roomsrc.h"

@@ -118,6 +118,34 @@ static void remove_folder(const char *folder)
     g_rmdir(folder);
 }
 
+// Lines of a log in which a sanitizer complains, on stderr.
+static guint show_reports(const char *path)
+{
+    static const char *const signs[] = {"ERROR: AddressSanitizer", "ERROR: LeakSanitizer",
+                                        "WARNING: ThreadSanitizer", "runtime error: "};
+    g_autofree char *text = NULL;
+    guint found = 0;
+    g_file_get_contents(path, &text, NULL, NULL);
+    for (guint i = 0; text != NULL && i < G_N_ELEMENTS(signs); i++) {
+        const char *at = strstr(text, signs[i]);
+        if (at != NULL)
+            g_printerr("# %s: %.2000s\n", path, at);
+        found += at != NULL;
+    }
+    return found;
+}
+
+static guint count_reports(const Suite *suite)
+{
+    g_autoptr(GDir) folder = g_dir_open(suite->folder, 0, NULL);
+    guint found = 0;
+    for (const char *name; (name = g_dir_read_name(folder)) != NULL;) {
+        g_autofree char *path = g_build_filename(suite->folder, name, NULL);
+        found += g_str_has_suffix(name, ".log") ? show_reports(path) : 0;
+    }
+    return found;
+}
+
 // Whether a process has this suite's settings: those of a zombie cannot be read.
 static gboolean is_of_suite(const Suite *suite, const char *pid)
 {
@@ -163,6 +191,7 @@ void suite_free(Suite *suite)
     while (g_hash_table_iter_next(&iter, NULL, &value))
         suite_kill(suite, ((Process *)value)->name, SIGTERM);
     end_rooms(suite);
+    guint reports = count_reports(suite);
     g_hash_table_unref(suite->processes);
     g_hash_table_unref(suite->settings);
     config_free(suite->config);
@@ -172,6 +201,8 @@ void suite_free(Suite *suite)
         remove_folder(suite->folder);
     g_free(suite->folder);
     g_free(suite);
+    if (reports > 0)
+        fail_msg("sanitizers complain of processes of this suite, as shown above");
 }
 
 void suite_set(Suite *suite, const char *variable, const char *value)

@@ -15,7 +15,7 @@ typedef struct Suite Suite;
 // runs yet.
 Suite *suite_new(void);
 // Ends what still runs (SIGTERM, after 2 s SIGKILL), removes the folder. If PARLEY_TEST_KEEP is
-// set, keeps it and says where.
+// set, keeps it and says where. Fails the test if a sanitizer has complained in a log.
 void suite_free(Suite *suite);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Suite, suite_free)
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Offers of real browsers and of other WebRTC stacks, answered. The offers are the fuzz corpus.
+// Offers of real browsers and of other WebRTC stacks, answered (media-worker/sdp_offer.h reads
+// them). They are the fuzz corpus.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -260,6 +260,12 @@ gboolean gateway_listen(Gateway *gateway, const Config *config, GError **error)
     if (!config_number(config, CONFIG_GATEWAY_PORT, 1, 65535, &port, error) ||
         !config_flag(config, CONFIG_GATEWAY_OPEN_TAKEOVER, &gateway->open_takeover, error))
         return FALSE;
+    if ((*config_text(config, CONFIG_GATEWAY_TLS_CERTIFICATE) == '\0') !=
+        (*config_text(config, CONFIG_GATEWAY_TLS_KEY) == '\0')) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "gateway.tls_certificate and gateway.tls_key belong together");
+        return FALSE;
+    }
     g_autofree char *folder =
         http_find_folder(config_text(config, CONFIG_GATEWAY_CLIENT_PATH), error);
     gateway->http = folder != NULL ? http_new(folder, &http_calls, gateway, error) : NULL;

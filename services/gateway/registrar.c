@@ -26,6 +26,7 @@ struct Registrar {
     GHashTable *entries; // session id -> Entry
     GQueue due;          // Entry
     guint under_way;
+    gboolean failing; // the last answer was a refusal, or none: logged once
 };
 
 typedef struct {
@@ -92,9 +93,10 @@ static void on_answer(const Envelope *answer, gpointer user)
     registrar->under_way--;
     if (code < 300)
         entry->known = TRUE;
-    else
+    else if (!registrar->failing)
         log_event(LOG_WARNING, "gateway.session_not_told", "session=%s code=%d", entry->session,
                   code);
+    registrar->failing = code >= 300;
     if (code < 300 && entry->ended && !entry->due)
         g_hash_table_remove(registrar->entries, entry->session);
     else if (code < 300 && entry->due)

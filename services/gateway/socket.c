@@ -3,7 +3,8 @@
 // - A plain `Upgrade: h2c` would get 101 and HTTP/2 code with a known out-of-bounds write, so
 //   everything but `websocket` ends in LWS_CALLBACK_HTTP_CONFIRM_UPGRADE, read with lws_hdr_copy;
 //   `in` is not touched there (it may point to freed memory).
-// - One lws_write per WRITEABLE: it would buffer what the kernel does not take, without bound.
+// - It keeps what the kernel does not take of a write, without bound: so there is one write per
+//   WRITEABLE, and one directly where nothing waits and the kernel has room.
 // - There is no "close" from outside, and a failing WRITEABLE kills without a close frame: a socket
 //   is given a timer, whose callback may fail politely. Timers set from outside of its loop are
 //   seen only when the loop is woken (lws_cancel_service), and its own ping, falling into the same
@@ -107,11 +108,9 @@ static void sweep(gpointer user)
                         : 0;
 }
 
-void socket_send(Socket *socket, Text *text)
+static void queue(Socket *socket, Text *text)
 {
     SocketServer *server = socket->server;
-    if (socket->close_code != 0)
-        return;
     if (socket->outgoing.length == 0) {
         socket->moved_us = g_get_monotonic_time();
         g_hash_table_add(server->waiting, socket);
@@ -124,6 +123,30 @@ void socket_send(Socket *socket, Text *text)
         close_slow(socket);
     else
         want_write(socket);
+}
+
+// Straight into the kernel's buffer where that has room: a change for a thousand observers would
+// else cost five system calls each. What it does not take of this one text the library keeps, and
+// then calls the pipe choked, so nothing piles up there.
+static gboolean write_now(Socket *socket, Text *text)
+{
+    gsize length = text_length(text);
+    if (socket->outgoing.length > 0 || lws_send_pipe_choked(socket->wsi))
+        return FALSE;
+    gboolean written =
+        lws_write(socket->wsi, (guint8 *)text_bytes(text), length, LWS_WRITE_TEXT) >= (int)length;
+    if (lws_partial_buffered(socket->wsi))
+        socket_loop_kick(socket->server->loop);
+    return written;
+}
+
+void socket_send(Socket *socket, Text *text)
+{
+    if (socket->close_code != 0)
+        return;
+    metrics_add(METRIC_GATEWAY_SENT, 1);
+    if (!write_now(socket, text))
+        queue(socket, text);
 }
 
 void socket_close(Socket *socket, guint code, const char *reason)

@@ -389,6 +389,11 @@ void ws_client_set_reading(WsClient *client, gboolean on)
         watch(client, &client->readable, G_IO_IN, on_readable);
 }
 
+int ws_client_descriptor(const WsClient *client)
+{
+    return client->socket != NULL ? g_socket_get_fd(client->socket) : -1;
+}
+
 void ws_client_on_message(WsClient *client, WsMessage on_message, gpointer user)
 {
     client->on_message = on_message;

@@ -41,6 +41,9 @@ void ws_client_drop(WsClient *client);
 // Stops and resumes reading from the socket.
 void ws_client_set_reading(WsClient *client, gboolean on);
 
+// For measurements: the socket, for a caller that reads by itself (after set_reading(FALSE)).
+int ws_client_descriptor(const WsClient *client);
+
 void ws_client_send(WsClient *client, const Json *message);
 void ws_client_send_text(WsClient *client, const char *text);
 void ws_client_send_frame(WsClient *client, guint opcode, gboolean final, const void *data,

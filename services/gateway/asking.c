@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // See asking.h. What was asked stays with the session: open, then (its answer having been handed
-// over) remembered for repeats, within bounds of number, age and bytes.
+// over) remembered for repeats, within bounds of number and bytes, as long as a client may still
+// come back and wait for it.
 #include "gateway/asking.h"
 
 #include <string.h>
@@ -14,6 +15,7 @@
 
 #define REASON(name) MSG__REFUSAL__REASON__##name
 #define REMEMBERED_BYTES (256 * 1024) // of one session's answers
+#define REMEMBERED_MS (LIMIT_SESSION_GRACE_MS + LIMIT_DEADLINE_CLIENT_MS)
 
 typedef struct {
     Gateway *gateway;
@@ -27,12 +29,13 @@ typedef struct {
     SyncParts *parts;
     GPtrArray *objects; // LearnedObject, until the answer is handed over
     Text *answer;       // for repeats
-    gint64 answered_us;
-    gboolean routing; // the answer waits until its routes stand
+    guint64 forgotten;  // deadline
+    gboolean routing;   // the answer waits until its routes stand
 } Asked;
 
 static void asked_free(Asked *asked)
 {
+    deadlines_cancel(asked->gateway->deadlines, &asked->forgotten);
     json_unref(asked->question);
     sync_parts_free(asked->parts);
     g_clear_pointer(&asked->objects, g_ptr_array_unref);
@@ -73,16 +76,17 @@ static gboolean is_repeat(Session *session, const char *fingerprint)
     return TRUE;
 }
 
-static gboolean is_too_old(const Asked *asked, guint answered, gsize bytes, gint64 now_us)
+static void forget(gpointer user)
 {
-    return answered > LIMIT_SESSION_REQUESTS || bytes > REMEMBERED_BYTES ||
-           now_us - asked->answered_us > LIMIT_BUS_ANSWER_AGE_MS * (gint64)1000;
+    Asked *asked = user;
+    asked->forgotten = 0;
+    g_queue_remove(&asked->session->asked, asked);
+    asked_free(asked);
 }
 
 // Newest first, as many as the bounds allow.
-static void forget_old(Session *session)
+static void forget_most(Session *session)
 {
-    gint64 now_us = g_get_monotonic_time();
     guint answered = 0;
     gsize bytes = 0;
     for (GList *item = session->asked.tail, *next; item != NULL; item = next) {
@@ -92,10 +96,8 @@ static void forget_old(Session *session)
             continue;
         answered++;
         bytes += text_length(asked->answer);
-        if (is_too_old(asked, answered, bytes, now_us)) {
-            g_queue_delete_link(&session->asked, item);
-            asked_free(asked);
-        }
+        if (answered > LIMIT_SESSION_REQUESTS || bytes > REMEMBERED_BYTES)
+            forget(asked);
     }
 }
 
@@ -131,8 +133,8 @@ static void hand_over(Asked *asked)
     session_send_answer(session, asked->answer);
     end_objects(asked, TRUE);
     log_set_trace(NULL);
-    asked->answered_us = g_get_monotonic_time();
-    forget_old(session);
+    asked->forgotten = deadlines_add(asked->gateway->deadlines, REMEMBERED_MS, forget, asked);
+    forget_most(session);
 }
 
 static void on_routed(gpointer user)

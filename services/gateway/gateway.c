@@ -159,7 +159,7 @@ static char *unready(gpointer user)
     return NULL;
 }
 
-static void set_gauges(const Gateway *gateway)
+void gateway_set_gauges(const Gateway *gateway)
 {
     metrics_set(METRIC_GATEWAY_SESSIONS, sessions_count(gateway->sessions));
     metrics_set(METRIC_GATEWAY_SOCKETS, g_hash_table_size(gateway->clients));
@@ -180,7 +180,7 @@ static char *metrics(gboolean self_only, gpointer user)
     Gateway *gateway = user;
     Exposition *exposition = exposition_new();
     g_autoptr(GPtrArray) others = presences_recent(gateway->presences, g_get_monotonic_time());
-    set_gauges(gateway);
+    gateway_set_gauges(gateway);
     g_autoptr(Json) own = metrics_json();
     exposition_add(exposition, gateway->process, own);
     exposition_add_one(exposition, gateway->process, "up", 1);

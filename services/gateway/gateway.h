@@ -44,6 +44,8 @@ Client *gateway_add_client(Gateway *gateway, const ClientWire *calls, gpointer w
 void gateway_remove_client(Gateway *gateway, Client *client);
 // Ends a session: what it owned, followed and asked goes. told: the registry hears of it.
 void gateway_end_session(Gateway *gateway, Session *session, gboolean told);
+// The counters that tell how many there are now.
+void gateway_set_gauges(const Gateway *gateway);
 // Tells the other gateways that the session lives here from now on.
 void gateway_announce(Gateway *gateway, const Session *session);
 // Sends clients elsewhere; calls `empty` when the last has gone.

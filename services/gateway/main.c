@@ -21,6 +21,7 @@ static gboolean start(Service *service, GError **error)
 static void presence(Service *service, Msg__Presence *message)
 {
     const Gateway *gateway = service_state(service);
+    gateway_set_gauges(gateway);
     message->has_load = TRUE;
     message->load = sessions_count(gateway->sessions);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include <signal.h>
+#include <gio/gio.h>
 
 #include "tests/support/fake_worker.h"
 #include "tests/support/suite.h"
@@ -238,6 +239,48 @@ static void a_killed_gateway_is_left_without_anybody_noticing(void **state)
     assert_int_equal(ws_client_holes(ann) + ws_client_holes(bob), 0);
 }
 
+static guint start_second_gateway(Stage *stage)
+{
+    g_autoptr(GSocket) socket =
+        g_socket_new(G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL);
+    g_autoptr(GSocketAddress) any = g_inet_socket_address_new_from_string("127.0.0.1", 0);
+    assert_true(g_socket_bind(socket, any, TRUE, NULL));
+    g_autoptr(GSocketAddress) bound = g_socket_get_local_address(socket, NULL);
+    guint port = g_inet_socket_address_get_port(G_INET_SOCKET_ADDRESS(bound));
+    g_autofree char *argument = g_strdup_printf("--gateway.port=%u", port);
+    g_socket_close(socket, NULL);
+    suite_start(stage->suite, "gateway2", "gateway", (const char *[]){argument, NULL});
+    assert_true(suite_until_logged(stage->suite, "gateway2", "bus.linked", 1, 5000));
+    return port;
+}
+
+static void a_client_goes_on_at_another_gateway(void **state)
+{
+    Stage *stage = *state;
+    guint port = start_second_gateway(stage);
+    g_autoptr(WsClient) ann = join(stage, "demo", "Ann");
+    g_autoptr(WsClient) bob = join(stage, "demo", "Bob");
+    await_participants(ann, 2);
+    g_autofree char *session = g_strdup(ws_client_session(ann));
+    ws_client_drop(ann);
+    ws_client_reconnect(ann, port);
+    assert_true(ws_client_open(ann, "Ann"));
+    assert_string_equal(ws_client_session(ann), session);
+    assert_true(ws_client_resume(ann));
+    assert_true(suite_until_logged(stage->suite, "gateway", "gateway.session_moved", 1, 2000));
+    g_autoptr(WsClient) cleo = join(stage, "demo", "Cleo");
+    await_participants(ann, 3);
+    assert_same_room(ann, bob);
+    suite_kill(stage->suite, "gateway", SIGTERM); // drains: Bob goes elsewhere too
+    assert_true(ws_client_wait_closed(bob));
+    ws_client_reconnect(bob, port);
+    assert_true(ws_client_open(bob, "Bob"));
+    assert_true(ws_client_resume(bob));
+    assert_same_room(ann, bob);
+    assert_int_equal(participants(bob), 3);
+    assert_int_equal(ws_client_holes(ann) + ws_client_holes(bob), 0);
+}
+
 static void a_killed_registry_and_bus_are_ridden_out(void **state)
 {
     static const char *const names[] = {"registry", "bus"};
@@ -291,6 +334,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lost_socket_resumes_without_a_hole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_killed_gateway_is_left_without_anybody_noticing, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_client_goes_on_at_another_gateway, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_killed_registry_and_bus_are_ridden_out, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_client_whose_media_is_silent_is_lost_after_the_grace_time,

@@ -38,7 +38,7 @@ before(async () => {
     if (skip)
         return;
     process.once('exit', loseNothing);
-    suite = await Suite.start();
+    suite = await Suite.start({ PARLEY_SUITE_DOMAIN: 'parley.test' }); // the page learns it from the gateway
     browser = await launch();
 });
 after(async () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How large each tile is: as many columns as make the tiles largest in the space there is. A pure rule and its application.
 
-const ASPECT_LEAST = 0.75; // width to height: people, upright on a phone …
+const ASPECT_LEAST = 0.6; // width to height: people, upright on a phone …
 const ASPECT_MOST = 16 / 9; // … or as their cameras see them
 const WIDTH_LEAST = 132; // below it the grid scrolls instead
 
@@ -36,9 +36,9 @@ function scrolling(width, gap) {
 export function layout(grid, n) {
     if (grid.clientWidth === 0 || n === 0)
         return;
-    const { columnGap, paddingTop, paddingBottom } = getComputedStyle(grid);
-    const space = grid.clientHeight - parseFloat(paddingTop) - parseFloat(paddingBottom);
-    const { width, height, scrolls } = bestFit(n, grid.clientWidth, space, parseFloat(columnGap) || 0);
+    const { columnGap, paddingTop } = getComputedStyle(grid);
+    const padding = 2 * parseFloat(paddingTop); // the same all round: room for the ring of who speaks
+    const { width, height, scrolls } = bestFit(n, grid.clientWidth - padding, grid.clientHeight - padding, parseFloat(columnGap) || 0);
     grid.style.setProperty('--tile-width', `${width}px`);
     grid.style.setProperty('--tile-height', `${height}px`);
     grid.toggleAttribute('data-scrolls', scrolls);

@@ -32,8 +32,6 @@ export const SOURCES = ['audio', 'video', 'screen'];
  * @property {MediaStreamTrack} track
  * @property {SlotName} name
  * @property {MessagePort|null} gate tells of each change of number before the frame is decoded
- * @property {HTMLVideoElement|null} [probe] plays the slot for nobody, while it changes hands
- * @property {{rtp: number|undefined, at: number}} [delivered] a frame, and when it was delivered
  */
 
 /** @param {RTCRtpTransceiver} transceiver */
@@ -154,16 +152,6 @@ export class Media {
         if (contributing)
             return { rtp: contributing.rtpTimestamp, number: contributing.source };
         return { rtp: newest(receiver.getSynchronizationSources?.())?.rtpTimestamp, number: undefined };
-    }
-
-    /**
-     * The number of the participant whose frame this is.
-     * @param {RTCRtpReceiver} receiver
-     * @param {number} rtp
-     * @returns {number|undefined} undefined: the packets do not tell, or do not any more
-     */
-    static numberOf(receiver, rtp) {
-        return receiver.getContributingSources?.().find((entry) => entry.rtpTimestamp === rtp)?.source;
     }
 
     close() {

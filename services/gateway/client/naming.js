@@ -10,8 +10,8 @@
 // Elsewhere the data that name somebody else take the picture away at once, and so does the first delivered frame with another
 // number than the shown name's.
 //
-// Either way the new name gets the picture when a frame has been presented whose RTP timestamp is not before the new one's
-// first (modulo 2^32): whoever newly watches a track might be shown an older frame.
+// Either way the new name gets the picture when the slot's receiver has delivered a frame whose RTP timestamp is not before the
+// new one's first (modulo 2^32): older ones have left the track by then.
 
 /**
  * @typedef {object} SlotEntry what the room process says of a slot
@@ -39,9 +39,14 @@ export class SlotName {
     /** @type {SlotEntry|null} whose frames the slot shows for sure; null: nobody's, show nothing */
     shown = null;
 
-    /** @returns {boolean} whether somebody waits for the first frame: look closely, and at what is presented */
+    /** @returns {boolean} whether somebody waits for the first frame: look closely */
     get waiting() {
         return this.#target !== null && this.shown === null;
+    }
+
+    /** @returns {boolean} whether a gate tells who comes: what is shown need not be looked at */
+    get guarded() {
+        return this.#number !== null;
     }
 
     /**
@@ -100,6 +105,7 @@ export class SlotName {
         this.#target = target;
         this.shown = null;
         this.#strange = this.#late = 0;
+        this.#lastRtp = null;
     }
 
     /**
@@ -110,21 +116,25 @@ export class SlotName {
      * @returns {boolean} whether `shown` has changed
      */
     delivered(rtp, number, find) {
-        if (rtp === undefined || rtp === this.#lastRtp || this.#target === null || this.#number !== null)
+        if (rtp === undefined || rtp === this.#lastRtp || this.#target === null)
             return false;
         this.#lastRtp = rtp;
         const before = this.shown;
         const right = number === undefined || number === this.#target.number;
         if (this.shown === null)
             this.#expect(rtp, number, right, find);
-        else if (!right)
+        else if (!right && !this.guarded)
             this.#believe(rtp, number, find);
         return isChanged(before, this.shown);
     }
 
     #expect(rtp, number, right, find) {
         const after = reached(rtp, this.#target.from ?? rtp);
-        if (right && !after && ++this.#late > LATE_MOST)
+        if (right && after && this.#target.participant)
+            this.shown = this.#target;
+        else if (this.guarded)
+            return;
+        else if (right && !after && ++this.#late > LATE_MOST)
             this.#aim({ ...this.#target, from: rtp });
         else if (!right && after && ++this.#strange > STRANGE_MOST)
             this.#believe(rtp, number, find);
@@ -132,21 +142,6 @@ export class SlotName {
 
     #believe(rtp, number, find) {
         this.#aim({ ...find(number), number, from: rtp });
-    }
-
-    /**
-     * A frame that an element which plays the slot has presented.
-     * @param {number} rtp its timestamp
-     * @param {number|undefined} number its participant's, if it is known of this very frame
-     * @returns {boolean} whether `shown` has changed
-     */
-    presented(rtp, number) {
-        const target = this.#target;
-        if (this.shown || !target?.participant || (number !== undefined && number !== target.number) || !reached(rtp, target.from ?? rtp))
-            return false;
-        this.shown = target;
-        this.#strange = this.#late = 0;
-        return true;
     }
 }
 

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: MIT
 // What is received: puts each slot's track into the stream of the participant whom it carries now, and plays the voices.
 //
-// A picture is in a participant's stream only while the slot's frames are surely that participant's (naming.js). Which frame a
-// slot will decode is told by the gate in front of its decoder, or asked of its receiver; which one has been presented is asked, while a slot changes hands, of a
-// <video> of our own that nobody sees (requestVideoFrameCallback). So this needs no element of the page and works with any.
+// A picture is in a participant's stream only while the slot's frames are surely that participant's (naming.js). Which frames a
+// slot is about to decode is told by the gate in front of its decoder (gate.js), which it delivered last is asked of its
+// receiver. So this needs no element of the page, and works with any.
 
 import { Media } from './media.js';
 
 const LOOK_MS = 33;
 const LOOK_CLOSELY_MS = 8; // while a slot is about to change
 const LOOK_HIDDEN_MS = 500; // nobody sees the page
-const PRESENTED_MS = 400; // where a browser does not say what it has presented: surely so long after the delivery
-const SEES_FRAMES = 'requestVideoFrameCallback' in (globalThis.HTMLVideoElement?.prototype ?? {});
-
 export class Stage {
     #participants;
     #tell;
@@ -35,7 +32,6 @@ export class Stage {
 
     /** Takes its slots from this peer connection from now on. @param {Media} media */
     use(media) {
-        this.#media?.slots.forEach(endProbe);
         this.#media = media;
         this.#playAudio();
         media.slots.filter(({ gate }) => gate).forEach((slot) => this.#guard(slot));
@@ -45,7 +41,6 @@ export class Stage {
 
     close() {
         clearTimeout(this.#timer);
-        this.#media?.slots.forEach(endProbe);
         this.#silence();
     }
 
@@ -100,22 +95,16 @@ export class Stage {
         slot.gate.onmessage = ({ data: { number, rtp } }) => {
             if (slot.name.arrives(number, rtp, (n) => this.#entryOf(n)))
                 this.#place();
-            this.#probe(slot);
             slot.gate.postMessage('go on');
         };
     }
 
     #lookAtFrames = () => {
-        let changed = false;
         const slots = this.#media.slots.filter(({ kind }) => kind === 'video');
-        for (const slot of slots) {
-            const { name, receiver } = slot;
-            if (name.shown || name.waiting) {
-                const { rtp, number } = Media.newestFrame(receiver);
-                changed = name.delivered(rtp, number, (n) => this.#entryOf(n)) || changed;
-                changed = (name.waiting && this.#outwait(slot, rtp)) || changed;
-            }
-            this.#probe(slot);
+        let changed = false;
+        for (const { name, receiver } of slots.filter(({ name }) => name.waiting || (name.shown && !name.guarded))) {
+            const { rtp, number } = Media.newestFrame(receiver);
+            changed = name.delivered(rtp, number, (n) => this.#entryOf(n)) || changed;
         }
         if (changed)
             this.#place();
@@ -123,40 +112,6 @@ export class Stage {
         const pause = globalThis.document?.hidden ? LOOK_HIDDEN_MS : closely ? LOOK_CLOSELY_MS : LOOK_MS;
         this.#timer = setTimeout(this.#lookAtFrames, pause);
     };
-
-    /** Watches what a slot presents, as long as somebody waits for a frame. */
-    #probe(slot) {
-        if (!slot.name.waiting || slot.probe || !SEES_FRAMES) {
-            if (!slot.name.waiting)
-                endProbe(slot);
-            return;
-        }
-        const video = (slot.probe = Object.assign(document.createElement('video'), { muted: true, srcObject: new MediaStream([slot.track]) }));
-        const next = (_, { rtpTimestamp }) => {
-            if (slot.probe !== video)
-                return;
-            if (rtpTimestamp !== undefined && slot.name.presented(rtpTimestamp, Media.numberOf(slot.receiver, rtpTimestamp)))
-                this.#place();
-            if (slot.name.waiting)
-                video.requestVideoFrameCallback(next);
-            else
-                endProbe(slot);
-        };
-        video.requestVideoFrameCallback(next);
-        video.play().catch(() => {});
-    }
-
-    /** A frame that was delivered long ago has been presented by now, if anybody looks at all. */
-    #outwait(slot, rtp) {
-        const now = performance.now();
-        if (slot.delivered === undefined || now - slot.delivered.at > 2 * PRESENTED_MS + LOOK_HIDDEN_MS)
-            slot.delivered = { rtp, at: now };
-        if (rtp === undefined || slot.delivered.rtp === undefined || now - slot.delivered.at < PRESENTED_MS)
-            return false;
-        const changed = slot.name.presented(slot.delivered.rtp, Media.numberOf(slot.receiver, slot.delivered.rtp));
-        slot.delivered = { rtp, at: now };
-        return changed;
-    }
 
     #entryOf(number) {
         for (const participant of this.#participants.values())
@@ -180,12 +135,6 @@ export class Stage {
         const filled = [...wanted].filter(([participant, { tracks, screen }]) => give(participant, tracks, screen));
         filled.forEach(([participant]) => this.#tell('media', { participant }));
     }
-}
-
-function endProbe(slot) {
-    if (slot.probe)
-        slot.probe.srcObject = null;
-    slot.probe = null;
 }
 
 /** @returns {boolean} whether the participant had anything that it is not to have */

@@ -46,11 +46,21 @@ export async function newPage(browser, { viewport = { width: 640, height: 480 },
 }
 
 /** Opens the page as a person who joins at once. */
-export async function joinAs(browser, suite, person, { room = 'demo', query = '', ...options } = {}) {
+export async function joinAs(browser, suite, person, { query = '', ...options } = {}) {
+    return entered(await lobby(browser, suite, person, { query: `${query}&join=1`, ...options }));
+}
+
+/** Opens the page as a person who has not pressed Join yet. */
+export async function lobby(browser, suite, person, { room = 'demo', query = '', ...options } = {}) {
     const page = await newPage(browser, { person, ...options });
-    await page.goto(`${suite.origin}/?room=${room}&name=${person}&join=1${query}`);
-    await page.waitForFunction(() => window.parley, undefined, { timeout: 20000 });
+    await page.goto(`${suite.origin}/?room=${room}&name=${person}${query}`);
     page.person = person;
+    return page;
+}
+
+/** Waits until the page has joined. */
+export async function entered(page) {
+    await page.waitForFunction(() => window.parley, undefined, { timeout: 20000 });
     page.participant = await page.evaluate(() => window.parley.self.id);
     return page;
 }

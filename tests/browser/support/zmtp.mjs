@@ -22,24 +22,32 @@ export class Publisher {
     /** @param {string} endpoint tcp://host:port */
     static async connect(endpoint) {
         const publisher = new Publisher();
-        const { hostname, port } = new URL(endpoint.replace('tcp:', 'http:'));
-        publisher.socket = connect(Number(port), hostname);
-        await once(publisher.socket, 'connect');
+        publisher.endpoint = endpoint;
+        await publisher.#connect();
+        return publisher;
+    }
+
+    async #connect() {
+        const { hostname, port } = new URL(this.endpoint.replace('tcp:', 'http:'));
+        this.socket = connect(Number(port), hostname);
+        await once(this.socket, 'connect');
+        this.socket.on('error', () => {}); // cut off: the next message comes by a new connection
         const greeting = Buffer.alloc(64);
         greeting.set([0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3, 0]);
         greeting.write('NULL', 12);
-        publisher.socket.write(greeting);
+        this.socket.write(greeting);
         const property = (name, value) => Buffer.concat([Buffer.from([name.length]), Buffer.from(name), Buffer.from([0, 0, 0, value.length]), Buffer.from(value)]);
-        publisher.socket.write(frame(COMMAND, Buffer.concat([Buffer.from([5]), Buffer.from('READY'), property('Socket-Type', 'PUB')])));
-        await once(publisher.socket, 'data');
-        return publisher;
+        this.socket.write(frame(COMMAND, Buffer.concat([Buffer.from([5]), Buffer.from('READY'), property('Socket-Type', 'PUB')])));
+        await once(this.socket, 'data');
     }
 
     /** @param {Buffer[]} parts of one message */
     async send(parts) {
         const data = Buffer.concat(parts.map((part, i) => frame(i < parts.length - 1 ? MORE : 0, part)));
+        if (!this.socket.writable)
+            await this.#connect();
         if (!this.socket.write(data))
-            await once(this.socket, 'drain');
+            await Promise.race([once(this.socket, 'drain'), once(this.socket, 'close')]).catch(() => {});
     }
 
     close() {

@@ -1,9 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Runs one test program for prove: TAP passes through, the log that the tested code writes is shown only if the test fails.
+# Runs one test program for prove: TAP passes through; what the test and the tested code had to say is shown only on failure.
+tap=$(mktemp)
 log=$(mktemp)
-"$@" 2>"$log"
+"$@" >"$tap" 2>"$log"
 status=$?
-[ $status -eq 0 ] || tail -n 200 "$log" >&2
-rm -f "$log"
+cat "$tap"
+if [ $status -ne 0 ]; then
+    tail -n 200 "$log" >&2
+    grep '^#' "$tap" >&2
+fi
+rm -f "$tap" "$log"
 exit $status

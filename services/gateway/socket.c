@@ -17,6 +17,7 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "gateway/socket_http.h"
 #include "gateway/socket_loop.h"
 
 #define REASON(name) MSG__REFUSAL__REASON__##name
@@ -26,14 +27,9 @@
 #define CLOSE_WAITS_S 5
 #define RECEIVE_CHUNK 2048
 #define SEND_CHUNK 65536 // else it would send in pieces of what it receives
-#define HTTP_CHUNK 16384
-#define HEADER_MAX 1024
 #define SWEEP_MS 1000
 
 G_STATIC_ASSERT(TEXT_HEADROOM >= LWS_PRE);
-
-// What hangs on a connection: a WebSocket, or the rest of an HTTP answer.
-typedef enum { PEER_SOCKET, PEER_HTTP } PeerKind;
 
 struct SocketServer {
     struct lws_context *context;
@@ -49,7 +45,7 @@ struct SocketServer {
 };
 
 struct Socket {
-    PeerKind kind;
+    SocketPeer peer;
     SocketServer *server;
     struct lws *wsi;
     gpointer user;
@@ -62,12 +58,6 @@ struct Socket {
     char close_reason[64];
     gboolean paused, ping;
 };
-
-typedef struct {
-    PeerKind kind;
-    HttpAnswer *answer;
-    gsize offset;
-} HttpReply;
 
 static void want_write(Socket *socket)
 {
@@ -283,13 +273,13 @@ static int on_receive(Socket *socket, const char *bytes, gsize length)
 static Socket *socket_of(struct lws *wsi)
 {
     Socket *socket = lws_get_opaque_user_data(wsi);
-    return socket != NULL && socket->kind == PEER_SOCKET ? socket : NULL;
+    return socket != NULL && socket->peer == SOCKET_PEER_WEBSOCKET ? socket : NULL;
 }
 
 static int on_established(SocketServer *server, struct lws *wsi)
 {
     Socket *socket = g_new0(Socket, 1);
-    socket->kind = PEER_SOCKET;
+    socket->peer = SOCKET_PEER_WEBSOCKET;
     socket->server = server;
     socket->wsi = wsi;
     socket->incoming = g_string_new(NULL);
@@ -330,13 +320,6 @@ gint64 socket_heard_us(const Socket *socket)
 
 // --- upgrade -----------------------------------------------------------------------------------
 
-// FALSE where the header is longer than the buffer. An absent one is "".
-static gboolean copy_header(struct lws *wsi, enum lws_token_indexes token, char *buffer, int size)
-{
-    buffer[0] = '\0';
-    return lws_hdr_total_length(wsi, token) == 0 || lws_hdr_copy(wsi, buffer, size, token) > 0;
-}
-
 static int refuse_upgrade(struct lws *wsi, Refusal reason, guint status)
 {
     metrics_refused(reason);
@@ -347,10 +330,10 @@ static int refuse_upgrade(struct lws *wsi, Refusal reason, guint status)
 static int on_confirm_upgrade(SocketServer *server, struct lws *wsi)
 {
     char upgrade[32], path[LIMIT_URL], host[LIMIT_URL], origin[LIMIT_URL];
-    gboolean readable = copy_header(wsi, WSI_TOKEN_UPGRADE, upgrade, sizeof upgrade) &&
-                        copy_header(wsi, WSI_TOKEN_GET_URI, path, sizeof path) &&
-                        copy_header(wsi, WSI_TOKEN_HOST, host, sizeof host) &&
-                        copy_header(wsi, WSI_TOKEN_ORIGIN, origin, sizeof origin);
+    gboolean readable = socket_copy_header(wsi, WSI_TOKEN_UPGRADE, upgrade, sizeof upgrade) &&
+                        socket_copy_header(wsi, WSI_TOKEN_GET_URI, path, sizeof path) &&
+                        socket_copy_header(wsi, WSI_TOKEN_HOST, host, sizeof host) &&
+                        socket_copy_header(wsi, WSI_TOKEN_ORIGIN, origin, sizeof origin);
     if (!readable || g_ascii_strcasecmp(upgrade, "websocket") != 0) {
         metrics_refused(REASON(unsupported));
         return -1;
@@ -363,93 +346,6 @@ static int on_confirm_upgrade(SocketServer *server, struct lws *wsi)
         return refuse_upgrade(wsi, REASON(draining), 503);
     if (server->count >= LIMIT_SOCKETS)
         return refuse_upgrade(wsi, REASON(too_many), 503);
-    return 0;
-}
-
-// --- HTTP --------------------------------------------------------------------------------------
-
-static void drop_reply(struct lws *wsi)
-{
-    HttpReply *reply = lws_get_opaque_user_data(wsi);
-    if (reply == NULL || reply->kind != PEER_HTTP)
-        return;
-    lws_set_opaque_user_data(wsi, NULL);
-    http_answer_free(reply->answer);
-    g_free(reply);
-}
-
-static gboolean add_header(struct lws *wsi, const char *name, const char *value, guint8 **at,
-                           guint8 *end)
-{
-    return value == NULL ||
-           lws_add_http_header_by_name(wsi, (const guint8 *)name, (const guint8 *)value,
-                                       (int)strlen(value), at, end) == 0;
-}
-
-static gboolean write_headers(struct lws *wsi, const HttpAnswer *answer)
-{
-    guint8 buffer[LWS_PRE + 2 * HEADER_MAX], *start = buffer + LWS_PRE, *at = start;
-    guint8 *end = buffer + sizeof buffer - 1;
-    return lws_add_http_common_headers(wsi, answer->status, answer->type,
-                                       g_bytes_get_size(answer->body), &at, end) == 0 &&
-           add_header(wsi, "x-content-type-options:", "nosniff", &at, end) &&
-           add_header(wsi, "referrer-policy:", "no-referrer", &at, end) &&
-           add_header(wsi, "permissions-policy:",
-                      "camera=(self), microphone=(self), display-capture=(self)", &at, end) &&
-           add_header(wsi, "cache-control:", answer->etag != NULL ? "no-cache" : "no-store", &at,
-                      end) &&
-           add_header(wsi, "etag:", answer->etag, &at, end) &&
-           add_header(wsi, "content-security-policy:", answer->policy, &at, end) &&
-           lws_finalize_write_http_header(wsi, start, &at, end) == 0;
-}
-
-static int complete(struct lws *wsi)
-{
-    drop_reply(wsi);
-    return lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
-}
-
-static int on_http(SocketServer *server, struct lws *wsi, const char *path, gsize length)
-{
-    char host[LIMIT_URL], query[LIMIT_URL], known[LIMIT_URL];
-    g_autofree char *whole = g_strndup(path, length);
-    gboolean head = lws_hdr_total_length(wsi, WSI_TOKEN_HEAD_URI) > 0;
-    gboolean get = lws_hdr_total_length(wsi, WSI_TOKEN_GET_URI) > 0;
-    copy_header(wsi, WSI_TOKEN_HOST, host, sizeof host);
-    copy_header(wsi, WSI_TOKEN_HTTP_URI_ARGS, query, sizeof query);
-    copy_header(wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, known, sizeof known);
-    HttpRequest request = {head ? "HEAD" : get ? "GET" : "POST", whole, query, host, known};
-    HttpReply *reply = g_new0(HttpReply, 1);
-    reply->kind = PEER_HTTP;
-    reply->answer = server->calls->on_http(&request, server->user);
-    drop_reply(wsi);
-    lws_set_opaque_user_data(wsi, reply);
-    if (!write_headers(wsi, reply->answer))
-        return -1;
-    if (head || g_bytes_get_size(reply->answer->body) == 0)
-        return complete(wsi);
-    lws_callback_on_writable(wsi);
-    return 0;
-}
-
-static int on_http_writeable(struct lws *wsi)
-{
-    HttpReply *reply = lws_get_opaque_user_data(wsi);
-    guint8 buffer[LWS_PRE + HTTP_CHUNK];
-    gsize size = 0;
-    if (reply == NULL || reply->kind != PEER_HTTP)
-        return 0;
-    const guint8 *body = g_bytes_get_data(reply->answer->body, &size);
-    gsize length = MIN(size - reply->offset, HTTP_CHUNK);
-    gboolean last = reply->offset + length == size;
-    memcpy(buffer + LWS_PRE, body + reply->offset, length);
-    reply->offset += length;
-    if (lws_write(wsi, buffer + LWS_PRE, length, last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) <
-        (int)length)
-        return -1;
-    if (last)
-        return complete(wsi);
-    lws_callback_on_writable(wsi);
     return 0;
 }
 
@@ -486,12 +382,12 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return on_confirm_upgrade(server, wsi);
     case LWS_CALLBACK_HTTP:
-        return on_http(server, wsi, in, size);
+        return socket_http_request(wsi, in, size, server->calls->on_http, server->user);
     case LWS_CALLBACK_HTTP_WRITEABLE:
-        return on_http_writeable(wsi);
+        return socket_http_writeable(wsi);
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
-        drop_reply(wsi);
+        socket_http_drop(wsi);
         return 0;
     case LWS_CALLBACK_ESTABLISHED:
         return on_established(server, wsi);

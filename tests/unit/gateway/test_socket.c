@@ -10,7 +10,9 @@
 #include <cmocka.h>
 
 #include "common/limits.h"
+#include "gateway/socket_http.h"
 #include "gateway/socket_loop.h"
+#include "gateway/text.h"
 
 #define ACCEPTED "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 

@@ -236,13 +236,25 @@ void bus_requests_answer(BusRequests *requests, const Envelope *answer)
         finish(take(requests, answer->request), answer);
         return;
     }
-    pending->acknowledged = TRUE;
-    plan(requests, pending);
-    if (answer->body == NULL)
+    if (answer->body == NULL) {
+        pending->acknowledged = TRUE;
+        plan(requests, pending);
         return;
+    }
     log_set_trace(pending->envelope->trace);
     pending->answered(answer, pending->user);
     log_set_trace(NULL);
+}
+
+// After an outage nobody knows what has arrived, nor whether the listener is back as early as we
+// are: all repeats begin anew.
+static void start_anew(BusRequests *requests, Pending *pending)
+{
+    pending->acknowledged = FALSE;
+    pending->repeats = 0;
+    pending->first_us = 0;
+    send_now(requests, pending);
+    plan(requests, pending);
 }
 
 void bus_requests_link(BusRequests *requests, gboolean up)
@@ -255,10 +267,8 @@ void bus_requests_link(BusRequests *requests, gboolean up)
     g_hash_table_iter_init(&iter, requests->open);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Pending *pending = value;
-        if (pending->failed != MSG__REFUSAL__REASON__none)
-            continue;
-        send_now(requests, pending);
-        plan(requests, pending);
+        if (pending->failed == MSG__REFUSAL__REASON__none)
+            start_anew(requests, pending);
     }
 }
 

@@ -182,6 +182,29 @@ static void without_a_link_nothing_is_sent_until_it_returns(void **state)
     assert_int_equal(story->sent, 2);
 }
 
+static void after_an_outage_repeats_begin_anew(void **state)
+{
+    Story *story = *state;
+    guint64 number = add(story, 3000);
+    answer(story, number, 0);
+    bus_requests_link(story->requests, FALSE);
+    bus_requests_link(story->requests, TRUE); // its listener may be back later than we
+    gint64 since_us = g_get_monotonic_time();
+    assert_int_equal(story->sent, 2);
+    assert_true(sent_after_ms(story, 3, since_us) < 400);
+    assert_true(sent_after_ms(story, 4, since_us) < 800);
+}
+
+static void whoever_dies_between_two_parts_of_its_answer_is_asked_again(void **state)
+{
+    Story *story = *state;
+    guint64 number = add(story, 1000);
+    answer(story, number, 100);
+    sent_after_ms(story, 2, g_get_monotonic_time());
+    answer(story, number, 200);
+    assert_int_equal(story->answers, 2);
+}
+
 static void a_cancelled_request_calls_nobody(void **state)
 {
     Story *story = *state;
@@ -230,6 +253,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(provisional_answers_are_shown_and_end_nothing, start, end),
         cmocka_unit_test_setup_teardown(without_a_link_nothing_is_sent_until_it_returns, start,
                                         end),
+        cmocka_unit_test_setup_teardown(after_an_outage_repeats_begin_anew, start, end),
+        cmocka_unit_test_setup_teardown(whoever_dies_between_two_parts_of_its_answer_is_asked_again,
+                                        start, end),
         cmocka_unit_test_setup_teardown(a_cancelled_request_calls_nobody, start, end),
         cmocka_unit_test_setup_teardown(what_is_too_large_is_answered_but_not_from_within, start,
                                         end),

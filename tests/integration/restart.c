@@ -160,6 +160,7 @@ static void survive(Story *story, const char *program)
     g_autoptr(WsClient) newcomer = join_soon(story, program);
     come_back(story, good_call_ann(story->call));
     come_back(story, good_call_ben(story->call));
+    good_call_wait_answer(story->call, program);
     all_hold_the_truth(story, newcomer);
     if (version(story) != before + 1 || story->removals + story->placements != 0)
         fail_msg("while the %s was away: %u changes, %u removals, %u placements", program,

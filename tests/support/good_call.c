@@ -27,7 +27,8 @@ struct GoodCall {
     gint64 asked_us; // 0: no question is open
     gint64 slowest_us;
     gint64 turned_us, stalled_us; // of this process' own loop, which sends for both
-    gint wrong_code;              // of an answer that was not 200
+    guint answers;
+    gint wrong_code; // of an answer that was not 200
 };
 
 static void json_free(gpointer json)
@@ -52,6 +53,7 @@ static void on_answered(WsClient *client, const Json *answer, gpointer user)
     (void)client;
     call->slowest_us = MAX(call->slowest_us, g_get_monotonic_time() - call->asked_us);
     call->asked_us = 0;
+    call->answers++;
     if (code != 200)
         call->wrong_code = code;
 }
@@ -129,6 +131,25 @@ const char *good_call_media(const GoodCall *call)
 const char *good_call_media_process(const GoodCall *call)
 {
     return call->media_process;
+}
+
+typedef struct {
+    const GoodCall *call;
+    guint answers;
+} Expected;
+
+static gboolean has_answer(gpointer user)
+{
+    const Expected *expected = user;
+    return expected->call->answers > expected->answers;
+}
+
+void good_call_wait_answer(const GoodCall *call, const char *what)
+{
+    Expected expected = {call, call->answers};
+    if (!suite_until(has_answer, &expected, GOOD_WAIT_MS))
+        fail_msg("%s: Ann's question has been open for %d ms", what,
+                 (gint)((g_get_monotonic_time() - call->asked_us) / 1000));
 }
 
 void good_call_reset(GoodCall *call)

@@ -6,6 +6,7 @@
 
 #define GOOD_PAUSE_US (200 * 1000)   // between two packets of a slot, at most
 #define GOOD_ANSWER_US (1000 * 1000) // from Ann's question to its answer, at most
+#define GOOD_WAIT_MS 2000            // after something has come back
 
 typedef struct GoodCall GoodCall;
 
@@ -21,6 +22,9 @@ const char *good_call_media_process(const GoodCall *call);
 
 // Forgets pauses and slow answers so far.
 void good_call_reset(GoodCall *call);
+// Waits, GOOD_WAIT_MS at most, until Ann has the answer to the question that is open now, however
+// long ago she has asked it.
+void good_call_wait_answer(const GoodCall *call, const char *what);
 // Fails the test, with words, if since then media paused (longer than this process itself had no
 // turn), a packet was wrong or the room was placed elsewhere. what: who is to blame.
 void good_call_assert_media(const GoodCall *call, const char *what);

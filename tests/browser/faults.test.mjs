@@ -57,7 +57,7 @@ async function noPause(usual) {
     assert.ok(gaps.every((longest) => longest <= most), `a pause over ${Math.round(most)} ms between frames: ${gaps.map(Math.round)} ms`);
 }
 
-story('two rooms are two processes, and the death of one is nothing to the other', async () => {
+story('two rooms are two processes; the death of one is nothing to the other, and its own people meet again', async () => {
     const cleo = await joinAs(browser, suite, 'Cleo', { room: 'other' });
     const dan = await joinAs(browser, suite, 'Dan', { room: 'other' });
     await sees(cleo, [dan]);
@@ -67,6 +67,9 @@ story('two rooms are two processes, and the death of one is nothing to the other
     process.kill(there, 'SIGKILL');
     await ann.waitForTimeout(4000);
     await noPause(usual);
+    const before = await cleo.evaluate((id) => probe.frames(id), dan.participant);
+    await cleo.waitForFunction(([id, frames]) => probe.frames(id) > frames + 10, [dan.participant, before], { timeout: 25000 });
+    assert.deepEqual(await cleo.evaluate(() => [...parley.participants.keys()]), [dan.participant], 'the same people, in a new process');
     await cleo.context().close();
     await dan.context().close();
 });

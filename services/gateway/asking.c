@@ -76,12 +76,17 @@ static gboolean is_repeat(Session *session, const char *fingerprint)
     return TRUE;
 }
 
-static void forget(gpointer user)
+static void drop(Asked *asked)
+{
+    g_queue_remove(&asked->session->asked, asked);
+    asked_free(asked);
+}
+
+static void on_forgotten(gpointer user)
 {
     Asked *asked = user;
     asked->forgotten = 0;
-    g_queue_remove(&asked->session->asked, asked);
-    asked_free(asked);
+    drop(asked);
 }
 
 // Newest first, as many as the bounds allow.
@@ -97,7 +102,7 @@ static void forget_most(Session *session)
         answered++;
         bytes += text_length(asked->answer);
         if (answered > LIMIT_SESSION_REQUESTS || bytes > REMEMBERED_BYTES)
-            forget(asked);
+            drop(asked);
     }
 }
 
@@ -133,7 +138,7 @@ static void hand_over(Asked *asked)
     session_send_answer(session, asked->answer);
     end_objects(asked, TRUE);
     log_set_trace(NULL);
-    asked->forgotten = deadlines_add(asked->gateway->deadlines, REMEMBERED_MS, forget, asked);
+    asked->forgotten = deadlines_add(asked->gateway->deadlines, REMEMBERED_MS, on_forgotten, asked);
     forget_most(session);
 }
 

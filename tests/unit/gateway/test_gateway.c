@@ -546,6 +546,23 @@ static void open_requests_are_bounded(void **state)
     assert_int_equal(json_get_number(last(fixture, 0), "id", 0), 10);
 }
 
+// With an answer that is no longer kept its deadline goes too: it would free the answer again.
+static void as_many_answers_are_kept_as_there_may_be_questions(void **state)
+{
+    Fixture *fixture = *state;
+    open_session(fixture, 0, "runtime://d/ann");
+    guint before = deadlines_waiting(fixture->gateway->deadlines);
+    for (guint i = 0; i < 2 * LIMIT_SESSION_REQUESTS; i++) {
+        g_autofree char *text = g_strdup_printf("{\"id\":%u,\"type\":\"read\",\"from\":"
+                                                "\"hyperty://d/ann\",\"to\":\"x://d/y\"}",
+                                                i + 10);
+        say(fixture, 0, text);
+        fake_answer(fixture->bus, "x://d/y", "{\"code\":200}");
+    }
+    assert_int_equal(deadlines_waiting(fixture->gateway->deadlines) - before,
+                     LIMIT_SESSION_REQUESTS);
+}
+
 static void a_list_of_recipients_is_asked_one_by_one(void **state)
 {
     Fixture *fixture = *state;
@@ -754,6 +771,7 @@ int main(void)
         CASE(an_answer_in_parts_is_handed_over_whole),
         CASE(a_repeat_on_a_later_socket_is_asked_once_and_answered_again),
         CASE(open_requests_are_bounded),
+        CASE(as_many_answers_are_kept_as_there_may_be_questions),
         CASE(a_list_of_recipients_is_asked_one_by_one),
         CASE(an_answer_closes_the_oldest_of_equal_requests),
         CASE(requests_wait_for_a_session_that_is_away),

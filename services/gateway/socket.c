@@ -7,8 +7,9 @@
 //   WRITEABLE, and one directly where nothing waits and the kernel has room.
 // - There is no "close" from outside, and a failing WRITEABLE kills without a close frame: a socket
 //   is given a timer, whose callback may fail politely. Timers set from outside of its loop are
-//   seen only when the loop is woken (lws_cancel_service), and its own ping, falling into the same
-//   turn, would overwrite the close frame: so the peer is declared alive first.
+//   seen only when the loop is woken (lws_cancel_service).
+// - Its timers are one sorted list, walked at each insertion: with ten thousand sockets its own
+//   pings cost most of a core. So it sends none, and liveness is kept here, in a queue.
 #include "gateway/socket.h"
 
 #include <libwebsockets.h>
@@ -21,13 +22,14 @@
 #include "gateway/socket_loop.h"
 
 #define REASON(name) MSG__REFUSAL__REASON__##name
-#define CLOSE_TRY_AGAIN_LATER 1013 // RFC 6455 registry; libwebsockets does not name it
-#define PING_S 10
-#define SILENT_S 25
+#define CLOSE_TRY_AGAIN_LATER 1013      // RFC 6455 registry; libwebsockets does not name it
+#define PING_US (10 * G_USEC_PER_SEC)   // of silence
+#define SILENT_US (25 * G_USEC_PER_SEC) // a peer that answers no ping is gone
+#define CHECK_US G_USEC_PER_SEC
 #define CLOSE_WAITS_S 5
 #define RECEIVE_CHUNK 2048
 #define SEND_CHUNK 65536 // else it would send in pieces of what it receives
-#define SWEEP_MS 1000
+#define TICK_MS 1000
 
 G_STATIC_ASSERT(TEXT_HEADROOM >= LWS_PRE);
 
@@ -39,8 +41,8 @@ struct SocketServer {
     Deadlines *deadlines;
     char **origins;
     GHashTable *waiting; // Sockets with something queued
-    guint64 sweep;
-    guint count;
+    GQueue living;       // all Sockets, by the time at which they are looked at again
+    guint64 tick;
     gboolean draining;
 };
 
@@ -53,7 +55,8 @@ struct Socket {
     Refusal skipping;  // rest of a message that has been refused
     GQueue outgoing;   // Text
     gsize outgoing_bytes;
-    gint64 moved_us, heard_us;
+    gint64 moved_us, heard_us, pinged_us, check_us;
+    GList place; // in living
     guint close_code;
     char close_reason[64];
     gboolean paused, ping;
@@ -83,19 +86,50 @@ static void close_slow(Socket *socket)
     socket_close(socket, CLOSE_TRY_AGAIN_LATER, "does not read");
 }
 
-static void sweep(gpointer user)
+static void close_stalled(SocketServer *server, gint64 now_us)
 {
-    SocketServer *server = user;
-    gint64 now = g_get_monotonic_time();
     g_autofree gpointer *sockets = g_hash_table_get_keys_as_array(server->waiting, NULL);
     for (guint i = 0; sockets[i] != NULL; i++) {
         Socket *socket = sockets[i];
-        if (now - socket->moved_us > LIMIT_SOCKET_STALL_MS * (gint64)1000)
+        if (now_us - socket->moved_us > LIMIT_SOCKET_STALL_MS * (gint64)1000)
             close_slow(socket);
     }
-    server->sweep = g_hash_table_size(server->waiting) > 0
-                        ? deadlines_add(server->deadlines, SWEEP_MS, sweep, server)
-                        : 0;
+}
+
+static void check(Socket *socket, gint64 now_us)
+{
+    gint64 silent_us = now_us - socket->heard_us;
+    if (silent_us >= SILENT_US) {
+        lws_set_timeout(socket->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
+        lws_cancel_service(socket->server->context);
+    } else if (silent_us >= PING_US && now_us - socket->pinged_us >= PING_US) {
+        socket->pinged_us = now_us;
+        socket_ping(socket);
+    }
+}
+
+// Everybody is looked at equally often, so whoever is due stands at the head.
+static void check_living(SocketServer *server, gint64 now_us)
+{
+    for (;;) {
+        Socket *socket = g_queue_peek_head(&server->living);
+        if (socket == NULL || socket->check_us > now_us)
+            return;
+        g_queue_unlink(&server->living, &socket->place);
+        socket->check_us = now_us + CHECK_US;
+        g_queue_push_tail_link(&server->living, &socket->place);
+        check(socket, now_us);
+    }
+}
+
+static void on_tick(gpointer user)
+{
+    SocketServer *server = user;
+    gint64 now_us = g_get_monotonic_time();
+    close_stalled(server, now_us);
+    check_living(server, now_us);
+    server->tick =
+        server->living.length > 0 ? deadlines_add(server->deadlines, TICK_MS, on_tick, server) : 0;
 }
 
 static void queue(Socket *socket, Text *text)
@@ -104,8 +138,6 @@ static void queue(Socket *socket, Text *text)
     if (socket->outgoing.length == 0) {
         socket->moved_us = g_get_monotonic_time();
         g_hash_table_add(server->waiting, socket);
-        if (server->sweep == 0)
-            server->sweep = deadlines_add(server->deadlines, SWEEP_MS, sweep, server);
     }
     g_queue_push_tail(&socket->outgoing, text_ref(text));
     socket->outgoing_bytes += text_length(text);
@@ -160,7 +192,8 @@ static int write_ping(Socket *socket)
 {
     guint8 buffer[LWS_PRE];
     socket->ping = FALSE;
-    want_write(socket);
+    if (socket->outgoing.length > 0 || socket->close_code != 0)
+        want_write(socket);
     return lws_write(socket->wsi, buffer + LWS_PRE, 0, LWS_WRITE_PING) < 0 ? -1 : 0;
 }
 
@@ -178,7 +211,6 @@ static void begin_close(Socket *socket)
 {
     if (socket->close_code == 0)
         return;
-    lws_validity_confirmed(socket->wsi);
     lws_set_timer_usecs(socket->wsi, 1);
 }
 
@@ -286,7 +318,11 @@ static int on_established(SocketServer *server, struct lws *wsi)
     socket->heard_us = g_get_monotonic_time();
     g_queue_init(&socket->outgoing);
     lws_set_opaque_user_data(wsi, socket);
-    server->count++;
+    socket->place.data = socket;
+    socket->check_us = socket->heard_us + CHECK_US;
+    g_queue_push_tail_link(&server->living, &socket->place);
+    if (server->tick == 0)
+        server->tick = deadlines_add(server->deadlines, TICK_MS, on_tick, server);
     server->calls->on_open(socket, server->user);
     return 0;
 }
@@ -297,7 +333,7 @@ static int on_closed(Socket *socket)
     lws_set_opaque_user_data(socket->wsi, NULL);
     server->calls->on_closed(socket, server->user);
     drop_outgoing(socket);
-    server->count--;
+    g_queue_unlink(&server->living, &socket->place);
     g_string_free(socket->incoming, TRUE);
     g_free(socket);
     return 0;
@@ -344,7 +380,7 @@ static int on_confirm_upgrade(SocketServer *server, struct lws *wsi)
         return refuse_upgrade(wsi, REASON(bad_origin), 403);
     if (server->draining)
         return refuse_upgrade(wsi, REASON(draining), 503);
-    if (server->count >= LIMIT_SOCKETS)
+    if (server->living.length >= LIMIT_SOCKETS)
         return refuse_upgrade(wsi, REASON(too_many), 503);
     return 0;
 }
@@ -420,8 +456,7 @@ static const struct lws_protocols protocols[] = {
      .tx_packet_size = SEND_CHUNK},
     {0},
 };
-static const lws_retry_bo_t liveness = {.secs_since_valid_ping = PING_S,
-                                        .secs_since_valid_hangup = SILENT_S};
+static const lws_retry_bo_t no_pings = {0};
 
 static void describe(struct lws_context_creation_info *info, const SocketSettings *settings)
 {
@@ -433,7 +468,7 @@ static void describe(struct lws_context_creation_info *info, const SocketSetting
     info->protocols = protocols;
     info->uid = info->gid = (unsigned)-1;
     info->server_string = "parley";
-    info->retry_and_idle_policy = &liveness;
+    info->retry_and_idle_policy = &no_pings;
     info->timeout_secs = 10;
     info->keepalive_timeout = 15;
     info->max_http_header_pool = 256;
@@ -458,6 +493,7 @@ SocketServer *socket_server_new(const SocketSettings *settings, Deadlines *deadl
     server->deadlines = deadlines;
     server->origins = g_strdupv(settings->origins);
     server->waiting = g_hash_table_new(NULL, NULL);
+    g_queue_init(&server->living);
     void *loops[] = {socket_loop_native(server->loop)};
     describe(&info, settings);
     info.foreign_loops = loops;
@@ -491,7 +527,7 @@ void socket_server_free(SocketServer *server)
         return;
     destroy_context(server);
     socket_loop_free(server->loop);
-    deadlines_cancel(server->deadlines, &server->sweep);
+    deadlines_cancel(server->deadlines, &server->tick);
     g_hash_table_unref(server->waiting);
     g_strfreev(server->origins);
     g_free(server);
@@ -499,7 +535,7 @@ void socket_server_free(SocketServer *server)
 
 guint socket_server_count(const SocketServer *server)
 {
-    return server->count;
+    return server->living.length;
 }
 
 void socket_server_drain(SocketServer *server)

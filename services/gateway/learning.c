@@ -115,24 +115,34 @@ static void leave(Gateway *gateway, Session *session, const char *communication,
     routes_remove(gateway->routes, session, context);
 }
 
+static gboolean is_own(const Gateway *gateway, const Session *session, const char *communication,
+                       const char *participant)
+{
+    g_autofree char *connection =
+        g_strdup_printf("connection://%s/%s", gateway->domain, participant);
+    g_autofree char *media =
+        g_strdup_printf("connection://%s/media-%s", gateway->domain, participant);
+    const char *answer =
+        session->rooms != NULL ? g_hash_table_lookup(session->rooms, communication) : NULL;
+    return session_owns(session, connection) || g_strcmp0(answer, media) == 0;
+}
+
 // The participant that a change removes, if it is the session's own; NULL otherwise.
 static const char *own_removed(const Gateway *gateway, const Session *session,
-                               const SyncChange *change)
+                               const char *communication, const SyncChange *change)
 {
     static const char prefix[] = "participants.";
     const char *attribute = change->body->attribute;
     if (change->body->has_value || attribute == NULL || !g_str_has_prefix(attribute, prefix))
         return NULL;
     const char *participant = attribute + sizeof prefix - 1;
-    g_autofree char *connection =
-        g_strdup_printf("connection://%s/%s", gateway->domain, participant);
-    return session_owns(session, connection) ? participant : NULL;
+    return is_own(gateway, session, communication, participant) ? participant : NULL;
 }
 
 void learning_changed(Session *session, const char *object, const SyncChange *change, gpointer user)
 {
     Gateway *gateway = user;
-    const char *participant = own_removed(gateway, session, change);
+    const char *participant = own_removed(gateway, session, object, change);
     if (participant != NULL)
         leave(gateway, session, object, participant);
 }

@@ -456,6 +456,17 @@ static void leaving_takes_the_routes_along(void **state)
     assert_false(fake_is_routed(fixture->bus, "connection://d/media-ann/changes "));
 }
 
+static void who_is_removed_hears_nothing_more_although_it_gave_its_connection_up(void **state)
+{
+    Fixture *fixture = *state;
+    join(fixture, 0);
+    sessions_release(fixture->gateway->sessions, fixture->clients[0]->session,
+                     "connection://d/ann");
+    change_room(fixture, 6, "participants.ann", NULL);
+    let_idle_run();
+    assert_false(fake_is_routed(fixture->bus, ROOM "/changes "));
+}
+
 static void somebody_elses_leaving_does_not(void **state)
 {
     Fixture *fixture = *state;
@@ -765,6 +776,7 @@ int main(void)
         CASE(a_session_that_was_away_gets_what_it_missed),
         CASE(a_stranger_is_not_answered_from_the_log),
         CASE(leaving_takes_the_routes_along),
+        CASE(who_is_removed_hears_nothing_more_although_it_gave_its_connection_up),
         CASE(somebody_elses_leaving_does_not),
         CASE(the_end_of_a_room_is_told),
         CASE(a_join_answered_to_a_session_that_has_ended_leaves_nothing),

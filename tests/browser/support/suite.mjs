@@ -172,3 +172,20 @@ function attempt(call) {
         return undefined;
     }
 }
+
+/**
+ * A figure that a busy machine may spoil: measures again, at most three times, until it is as it must be. The last measurement,
+ * good or not, for the caller to assert.
+ * @template T
+ * @param {() => Promise<T>} measure
+ * @param {(figure: T) => boolean} good
+ * @returns {Promise<T>}
+ */
+export async function measured(measure, good) {
+    let figure = await measure();
+    for (let tries = 1; tries < 3 && !good(figure); tries++) {
+        console.log(`measured again, after ${JSON.stringify(figure)}`);
+        figure = await measure();
+    }
+    return figure;
+}

@@ -45,7 +45,7 @@ PROGRAMS := $(SERVICES:%=$(B)/bin/parley-%)
 .SECONDARY:
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*##' Makefile tests/tests.mk | sed -E 's/:.*## /\t/' | expand -t 20
 	@echo "MODE=debug|release|asan|tsan|cover chooses the build (now $(MODE)); make -j builds in parallel"
 
 all: $(PROGRAMS) ## build every program into build/$(MODE)/bin

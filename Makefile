@@ -53,7 +53,8 @@ all: $(PROGRAMS) ## build every program into build/$(MODE)/bin
 setup: ## install what is missing (Debian packages, npm packages); says what it does
 	@deploy/setup.sh
 
-run: setup ## install what is missing, build, start the suite and supervise it until Ctrl-C
+run: ## install what is missing, build, start the suite and supervise it until Ctrl-C
+	@deploy/setup.sh run
 	@$(MAKE) --no-print-directory -j all
 	@exec deploy/run.sh $(B)/bin
 

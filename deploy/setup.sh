@@ -1,18 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Installs what building, running and testing Parley needs on Debian 12: Debian packages by apt, the tests' JavaScript
-# packages by npm. Says what it does; does nothing, quickly, when all is there. Needs root or sudo only to install.
+# packages by npm. `setup.sh run` leaves out what only tests need. Says what it does; does nothing, quickly, when all is there. Needs root or sudo only to install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(
-    build-essential pkg-config protobuf-c-compiler protobuf-compiler clang clang-format clang-tidy libclang-rt-14-dev cppcheck
+packages=( # to build and run
+    build-essential pkg-config protobuf-c-compiler protobuf-compiler
     libzmq3-dev libczmq-dev libprotobuf-c-dev libjansson-dev libglib2.0-dev
     libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libssl-dev libsqlite3-dev
     libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-plugins-base gstreamer1.0-tools libsrtp2-dev libnice-dev
-    libcmocka-dev perl openssl iproute2 iptables chromium
+    openssl libcmocka-dev
 )
-command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
+if [ "${1:-all}" = all ]; then # to test
+    packages+=(clang clang-format clang-tidy libclang-rt-14-dev cppcheck perl iproute2 iptables chromium)
+    command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
+fi
 
 missing=()
 for package in "${packages[@]}"; do
@@ -31,7 +34,7 @@ if [ ${#missing[@]} -gt 0 ]; then
         { tail -20 build-setup.log >&2; echo "setup: apt-get install failed; the log is build-setup.log" >&2; exit 1; }
     rm -f build-setup.log
 fi
-if [ ! tests/node_modules/.installed -nt tests/package-lock.json ]; then
+if [ "${1:-all}" = all ] && [ ! tests/node_modules/.installed -nt tests/package-lock.json ]; then
     echo "setup: installing the tests' npm packages"
-    (cd tests && npm ci --silent --no-audit --no-fund && touch node_modules/.installed)
+    (cd tests && npm ci --loglevel=error --no-audit --no-fund && touch node_modules/.installed)
 fi

@@ -152,9 +152,17 @@ static void all_hold_the_truth(const Story *story, WsClient *newcomer)
     assert_int_equal(json_size(json_get(sync_object_data(truth), "participants")), 3);
 }
 
-static gboolean one_has_left(gpointer user)
+static guint participants(const Caller *caller)
 {
-    return ((const Story *)user)->removals == 1;
+    const SyncObject *room = ws_client_communication(caller_ws(caller));
+    return json_size(json_get(sync_object_data(room), "participants"));
+}
+
+static gboolean two_are_seen(gpointer user)
+{
+    const Story *story = user;
+    return story->removals == 1 && participants(good_call_ann(story->call)) == 2 &&
+           participants(good_call_ben(story->call)) == 2;
 }
 
 // The newcomer's joining and leaving are all that has changed.
@@ -173,7 +181,7 @@ static void survive(Story *story, const char *program)
                  (guint)(version(story) - before - 1), story->removals, story->placements);
     good_call_assert_media(story->call, program);
     leave(newcomer);
-    assert_true(suite_until(one_has_left, story, WS_WAIT_MS));
+    assert_true(suite_until(two_are_seen, story, WS_WAIT_MS));
 }
 
 static void a_call_survives_long_absences_one_after_the_other(void **state)

@@ -23,7 +23,9 @@ PKG_common       := glib-2.0 gio-unix-2.0 libzmq libczmq libprotobuf-c jansson
 PKG_gateway      := libwebsockets libuv libcrypto
 PKG_registry     := sqlite3
 PKG_media-worker := gstreamer-1.0 gstreamer-base-1.0 gstreamer-sdp-1.0 libcrypto libssl libsrtp2 nice
+PKG_load         := libcrypto libssl libsrtp2 nice
 PKG_tests        := cmocka libwebsockets libuv libcrypto libssl libsrtp2 nice sqlite3
+USES_load        := media-worker # other services' archives that one links, see its README
 PKG_ALL := $(sort $(PKG_common) $(PKG_tests) $(foreach s,$(SERVICES),$(PKG_$(s))))
 
 # Asked once, and only for targets that build: a fresh machine has no pkg-config before `make setup`.
@@ -83,12 +85,12 @@ $(B)/%.o: %.c | $(PROTO_H)
 $(call archive,common): $(PROTO_C:.c=.o) $(call objects,common)
 define service_rules
 $(call archive,$(1)): $(call objects,services/$(1))
-$(B)/bin/parley-$(1): $(B)/services/$(1)/main.o $(call archive,$(1)) $(call archive,common)
+$(B)/bin/parley-$(1): $(B)/services/$(1)/main.o $(call archive,$(1)) $(foreach u,$(USES_$(1)),$(call archive,$(u))) $(call archive,common)
 	@mkdir -p $$(@D)
 	@echo "  LD $$@"
 	@$(CC) $(MODE_CFLAGS_$(MODE)) -o $$@ $$^ $$(call libs_for,$(1)) -lm
 endef
-$(foreach s,$(SERVICES),$(eval $(call service_rules,$(s))))
+$(foreach s,$(SERVICES) load,$(eval $(call service_rules,$(s))))
 $(B)/lib/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@ && ar rcs $@ $^

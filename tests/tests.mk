@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # How tests are built and run. tests/unit/<folder>/test_<module>.c links common and the archive of the service that its
-# folder names; tests/integration/<story>.c and tests/bench/<name>.c link common and tests/support; each
+# folder names (and of those that it uses); tests/integration/<story>.c and tests/bench/<name>.c link common, tests/support and the native peers; each
 # tests/fuzz/fuzz_<decoder>.c links everything that it may need and is replayed over tests/fuzz/corpus/<decoder>/.
 
 UNIT := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/unit/*/test_*.c))
@@ -18,12 +18,14 @@ LINK = mkdir -p $(@D); echo "  LD $@"; $(CC) $(MODE_CFLAGS_$(MODE)) -o $@ $^
 unit_service = $(word 3,$(subst /, ,$(1)))
 define unit_rule
 $(patsubst tests/%.c,$(B)/tests/%,$(1)): $(patsubst %.c,$(B)/%.o,$(1)) \
-	$(if $(filter common,$(call unit_service,$(1))),,$(call archive,$(call unit_service,$(1)))) $(call archive,common)
+	$(if $(filter common,$(call unit_service,$(1))),,$(call archive,$(call unit_service,$(1)))) \
+	$(foreach u,$(USES_$(call unit_service,$(1))),$(call archive,$(u))) $(call archive,common)
 	@$$(LINK) $$(call libs_for,$(call unit_service,$(1))) $$(shell pkg-config --libs cmocka) -lm
 endef
 $(foreach t,$(wildcard tests/unit/*/test_*.c),$(eval $(call unit_rule,$(t))))
 
-$(INTEGRATION) $(BENCH): $(B)/tests/%: $(B)/tests/%.o $(SUPPORT) $(call archive,media-worker) $(call archive,common)
+$(INTEGRATION) $(BENCH): $(B)/tests/%: $(B)/tests/%.o $(SUPPORT) $(call archive,load) \
+	$(call archive,media-worker) $(call archive,common)
 	@$(LINK) $(call libs_for,tests) $(call libs_for,media-worker) -lm
 $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(call archive,media-worker) $(call archive,gateway) \
 	$(call archive,registry) $(call archive,common)

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <signal.h>
 #include <string.h>
-#include "tests/support/native_peer.h"
+#include "load/native_peer.h"
 #include "tests/support/ws_client.h"
 
 #define SHOWN_MS 5000

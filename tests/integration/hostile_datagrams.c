@@ -14,7 +14,7 @@
 #include "common/limits.h"
 #include "media-worker/stun.h"
 #include "tests/support/good_call.h"
-#include "tests/support/native_sdp.h"
+#include "load/native_sdp.h"
 
 #define ATTACKS 10000
 #define SLICE 50

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <signal.h>
 #include <string.h>
-#include "tests/support/native_peer.h"
+#include "load/native_peer.h"
 #include "tests/support/stage.h"
 
 #define WAIT_MS 8000

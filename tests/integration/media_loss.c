@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "tests/support/native_peer.h"
+#include "load/native_peer.h"
 #include "tests/support/stage.h"
 
 #define WAIT_MS 30000

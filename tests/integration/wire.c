@@ -7,8 +7,8 @@
 #include "media-worker/stun.h"
 #include "media-worker/twcc.h"
 #include "media-worker/vp8.h"
-#include "tests/support/native_peer.h"
-#include "tests/support/native_sdp.h"
+#include "load/native_peer.h"
+#include "load/native_sdp.h"
 #include "tests/support/suite.h"
 #include <arpa/inet.h>
 #include <setjmp.h>

@@ -2,7 +2,7 @@
 // Somebody in a call, for tests with the whole suite: a WebSocket client and a WebRTC peer that
 // sends and receives. Knows the longest pause between two packets of one slot.
 #pragma once
-#include "tests/support/native_peer.h"
+#include "load/native_peer.h"
 #include "tests/support/suite.h"
 #include "tests/support/ws_client.h"
 

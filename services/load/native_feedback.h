@@ -2,8 +2,8 @@
 // The RTCP of a native peer: what it tells the room (reports, NACKs, key frame requests) and what
 // it makes of what the room tells.
 #pragma once
-#include "tests/support/native_receiver.h"
-#include "tests/support/native_source.h"
+#include "load/native_receiver.h"
+#include "load/native_source.h"
 
 typedef struct {
     NativeSource *audio, *video;

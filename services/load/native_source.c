@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // See native_source.h.
-#include "tests/support/native_source.h"
+#include "load/native_source.h"
 #include "media-worker/rtp.h"
-#include "tests/support/native_payload.h"
-#include "tests/support/native_sdp.h"
+#include "load/native_payload.h"
+#include "load/native_sdp.h"
 #include <string.h>
 
 #define KEPT 512

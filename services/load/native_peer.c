@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // See native_peer.h. One GSource a peer: its socket, and a ready time that is the earliest of all
 // that is due (checks, handshake, frames, NACKs, reports), so that an idle peer costs nothing.
-#include "tests/support/native_peer.h"
+#include "load/native_peer.h"
 #include "media-worker/stun.h"
-#include "tests/support/native_feedback.h"
-#include "tests/support/native_sdp.h"
+#include "load/native_feedback.h"
+#include "load/native_sdp.h"
 #include <glib-unix.h>
 #include <netinet/in.h>
 #include <string.h>

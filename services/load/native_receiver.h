@@ -3,7 +3,7 @@
 #pragma once
 #include "media-worker/receive.h"
 #include "media-worker/rtp.h"
-#include "tests/support/native_peer.h"
+#include "load/native_peer.h"
 
 typedef struct {
     NativeSlot slot; // what tests see

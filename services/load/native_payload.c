@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // See native_payload.h.
-#include "tests/support/native_payload.h"
+#include "load/native_payload.h"
 #include "media-worker/rtp.h"
 #include <string.h>
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // See native_receiver.h. What depends on the order of packets is checked only between two packets
 // that follow each other, so that loss on the way is no fault.
-#include "tests/support/native_receiver.h"
+#include "load/native_receiver.h"
 #include "media-worker/vp8.h"
-#include "tests/support/native_payload.h"
-#include "tests/support/native_sdp.h"
+#include "load/native_payload.h"
+#include "load/native_sdp.h"
 #include <string.h>
 
 void native_receiver_init(NativeReceiver *receiver)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // See native_feedback.h.
-#include "tests/support/native_feedback.h"
+#include "load/native_feedback.h"
 #include "media-worker/twcc.h"
 
 #define REPORT_US 1000000

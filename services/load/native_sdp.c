@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // See native_sdp.h.
-#include "tests/support/native_sdp.h"
+#include "load/native_sdp.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>

@@ -11,6 +11,7 @@ import { Publisher } from './support/zmtp.mjs';
 
 const AWAY_MS = 30000; // longer than the grace time of registry (20 s) and gateway, and than a client's requests wait
 const PAUSE_MS = 200;
+const ATTEMPTS = 3;
 const STOPPED_MS = 2000; // no busy machine explains it
 let suite, browser, ann, bob;
 
@@ -50,28 +51,34 @@ async function usualPause(ms = 4000) {
     return Math.max(...(await startOver()));
 }
 
-async function noPause(usual) {
-    const gaps = await Promise.all([gap(ann, bob), gap(bob, ann)]);
-    const most = Math.max(PAUSE_MS, 1.5 * usual);
-    console.log(`longest pauses between frames: ${gaps.map(Math.round)} ms, otherwise ${Math.round(usual)} ms`);
-    assert.ok(gaps.every((longest) => longest <= most), `a pause over ${Math.round(most)} ms between frames: ${gaps.map(Math.round)} ms`);
+/** Does something that must not disturb a call. A busy machine may spoil the figure twice, a fault of ours spoils it each time. */
+async function noPauseWhile(disturb) {
+    for (let attempt = 1; ; attempt++) {
+        const most = Math.max(PAUSE_MS, 1.5 * (await usualPause()));
+        await disturb(attempt);
+        const gaps = await startOver();
+        console.log(`longest pauses between frames: ${gaps.map(Math.round)} ms, at most ${Math.round(most)} ms are allowed`);
+        if (gaps.every((longest) => longest <= most))
+            return;
+        assert.ok(attempt < ATTEMPTS, `a pause over ${Math.round(most)} ms between frames: ${gaps.map(Math.round)} ms`);
+    }
 }
 
 story('two rooms are two processes; the death of one is nothing to the other, and its own people meet again', async () => {
-    const cleo = await joinAs(browser, suite, 'Cleo', { room: 'other' });
-    const dan = await joinAs(browser, suite, 'Dan', { room: 'other' });
-    await sees(cleo, [dan]);
-    const [here, there] = [suite.roomProcess(await mediaPort(ann)), suite.roomProcess(await mediaPort(cleo))];
-    assert.ok(here && there && here !== there, `${here} and ${there}`);
-    const usual = await usualPause();
-    process.kill(there, 'SIGKILL');
-    await ann.waitForTimeout(4000);
-    await noPause(usual);
-    const before = await cleo.evaluate((id) => probe.frames(id), dan.participant);
-    await cleo.waitForFunction(([id, frames]) => probe.frames(id) > frames + 10, [dan.participant, before], { timeout: 25000 });
-    assert.deepEqual(await cleo.evaluate(() => [...parley.participants.keys()]), [dan.participant], 'the same people, in a new process');
-    await cleo.context().close();
-    await dan.context().close();
+    await noPauseWhile(async (attempt) => {
+        const cleo = await joinAs(browser, suite, 'Cleo', { room: `other${attempt}` });
+        const dan = await joinAs(browser, suite, 'Dan', { room: `other${attempt}` });
+        await sees(cleo, [dan]);
+        const [here, there] = [suite.roomProcess(await mediaPort(ann)), suite.roomProcess(await mediaPort(cleo))];
+        assert.ok(here && there && here !== there, `${here} and ${there}`);
+        await startOver();
+        process.kill(there, 'SIGKILL');
+        const before = await cleo.evaluate((id) => probe.frames(id), dan.participant);
+        await cleo.waitForFunction(([id, frames]) => probe.frames(id) > frames + 10, [dan.participant, before], { timeout: 25000 });
+        assert.deepEqual(await cleo.evaluate(() => [...parley.participants.keys()]), [dan.participant], 'the same people, in a new process');
+        await cleo.context().close();
+        await dan.context().close();
+    });
 });
 
 for (const name of ['registry', 'bus', 'gateway'])
@@ -158,11 +165,11 @@ async function shoutAtTheRoom() {
 
 story('rubbish to the gateway, the bus and the room is nothing to a call', async () => {
     const pids = ['bus', 'registry', 'media-worker', 'gateway'].map((name) => suite.pid(name));
-    const usual = await usualPause();
-    assert.ok((await shoutAtTheGateway()) > 0, 'the gateway answers with reasons');
-    await shoutAtTheBus();
-    await shoutAtTheRoom();
-    await noPause(usual);
+    await noPauseWhile(async () => {
+        assert.ok((await shoutAtTheGateway()) > 0, 'the gateway answers with reasons');
+        await shoutAtTheBus();
+        await shoutAtTheRoom();
+    });
     for (const pid of pids)
         process.kill(pid, 0); // lives
     const late = await joinAs(browser, suite, 'Dan');

@@ -20,35 +20,7 @@
 #define SLICE 50
 
 typedef struct {
-    Suite *suite;
-    GoodCall *call;
-} Story;
-
-static int set_up(void **state)
-{
-    Story *story = g_new0(Story, 1);
-    *state = story;
-    story->suite = suite_new();
-    story->call = good_call_new(story->suite);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    Story *story = *state;
-    good_call_free(story->call);
-    suite_free(story->suite);
-    g_free(story);
-    return 0;
-}
-
-static guint hash(guint number)
-{
-    return number * 2654435761U ^ number >> 7;
-}
-
-typedef struct {
-    const Story *story;
+    const GoodCall *call;
     NativeAnswer room; // of Ann
     int fd;            // a stranger's
     guint8 bytes[2 * LIMIT_DATAGRAM];
@@ -57,7 +29,7 @@ typedef struct {
 static void fill(Forger *forger, guint8 first, guint number, gsize length)
 {
     for (gsize i = 0; i < length; i++)
-        forger->bytes[i] = (guint8)(hash(number + (guint)i) >> 5);
+        forger->bytes[i] = (guint8)(good_call_rubbish(number + (guint)i) >> 5);
     forger->bytes[0] = first;
 }
 
@@ -91,7 +63,7 @@ static void throw_check_of_nobody(Forger *forger, guint number)
 // Both names of a real participant, as its offer and answer tell them; the password is not known.
 static void throw_forged_check(Forger *forger, guint number)
 {
-    const char *offer = native_peer_offer(caller_peer(good_call_ann(forger->story->call)));
+    const char *offer = native_peer_offer(caller_peer(good_call_ann(forger->call)));
     const char *ufrag = strstr(offer, "a=ice-ufrag:") + strlen("a=ice-ufrag:");
     g_autofree char *username =
         g_strdup_printf("%s:%.*s", forger->room.ufrag, (int)strcspn(ufrag, "\r\n"), ufrag);
@@ -136,7 +108,7 @@ static void throw_from_a_valid_pair(Forger *forger, guint number)
     gsize length = 40 + number % 1000;
     fill(forger, 128, number, length);
     forger->bytes[1] = number % 2 == 0 ? 111 : 201;
-    native_peer_inject(caller_peer(good_call_ann(forger->story->call)), forger->bytes, length);
+    native_peer_inject(caller_peer(good_call_ann(forger->call)), forger->bytes, length);
 }
 
 static const struct {
@@ -164,14 +136,14 @@ static const char *const other_reasons[] = {
 
 #define OTHERS G_N_ELEMENTS(other_reasons)
 
-static void throw_all(const Story *story)
+static void throw_all(const GoodCall *call)
 {
     Forger *forger = g_new0(Forger, 1);
-    forger->story = story;
-    assert_true(native_sdp_answer(caller_answer_sdp(good_call_ann(story->call)), &forger->room));
+    forger->call = call;
+    assert_true(native_sdp_answer(caller_answer_sdp(good_call_ann(call)), &forger->room));
     forger->fd = socket(forger->room.candidate.ss_family, SOCK_DGRAM, 0);
     for (guint thrown = 0; thrown < ATTACKS; thrown++) {
-        forgeries[thrown % FORGERIES].throw_one(forger, hash(thrown) >> 3);
+        forgeries[thrown % FORGERIES].throw_one(forger, good_call_rubbish(thrown) >> 3);
         if (thrown % SLICE == 0)
             good_call_breathe();
     }
@@ -182,28 +154,28 @@ static void throw_all(const Story *story)
 // Each reason grows by its share of what was thrown, and no other reason grows at all.
 static void forged_datagrams_are_dropped_counted_by_reason_and_harm_nobody(void **state)
 {
-    const Story *story = *state;
-    const char *process = good_call_media_process(story->call);
+    GoodCall *call = *state;
+    const char *process = good_call_media_process(call);
     GoodCounter reasons[FORGERIES], others[OTHERS];
-    good_call_refresh(story->call);
+    good_call_refresh(call);
     for (guint i = 0; i < FORGERIES; i++)
-        reasons[i] =
-            good_counter_new(story->call, process, forgeries[i].counter, ATTACKS / FORGERIES);
+        reasons[i] = good_counter_new(call, process, forgeries[i].counter, ATTACKS / FORGERIES);
     for (guint i = 0; i < OTHERS; i++)
-        others[i] = good_counter_new(story->call, process, other_reasons[i], 0);
-    throw_all(story);
+        others[i] = good_counter_new(call, process, other_reasons[i], 0);
+    throw_all(call);
     for (guint i = 0; i < FORGERIES; i++)
         good_counter_assert(&reasons[i]);
     for (guint i = 0; i < OTHERS; i++)
         good_counter_assert(&others[i]);
-    good_call_assert_unharmed(story->call, "forged datagrams");
+    good_call_assert_unharmed(call, "forged datagrams");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
-            forged_datagrams_are_dropped_counted_by_reason_and_harm_nobody, set_up, tear_down),
+            forged_datagrams_are_dropped_counted_by_reason_and_harm_nobody, good_call_set_up,
+            good_call_tear_down),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,40 +19,12 @@
 #define CONFERENCE "hyperty://localhost/conference"
 
 typedef struct {
-    Suite *suite;
-    GoodCall *call;
-} Story;
-
-static int set_up(void **state)
-{
-    Story *story = g_new0(Story, 1);
-    *state = story;
-    story->suite = suite_new();
-    story->call = good_call_new(story->suite);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    Story *story = *state;
-    good_call_free(story->call);
-    suite_free(story->suite);
-    g_free(story);
-    return 0;
-}
-
-static guint hash(guint number)
-{
-    return number * 2654435761U ^ number >> 7;
-}
-
-typedef struct {
     void *context, *socket;
     GBytes *envelope;
     const char *media; // topic of the room process
 } Stranger;
 
-static void connect_stranger(Stranger *stranger, const Story *story)
+static void connect_stranger(Stranger *stranger, const GoodCall *call)
 {
     int linger = 0, no_limit = 0;
     char subscription[8];
@@ -63,8 +35,8 @@ static void connect_stranger(Stranger *stranger, const Story *story)
     stranger->socket = zmq_socket(stranger->context, ZMQ_XPUB);
     zmq_setsockopt(stranger->socket, ZMQ_LINGER, &linger, sizeof linger);
     zmq_setsockopt(stranger->socket, ZMQ_SNDHWM, &no_limit, sizeof no_limit);
-    assert_int_equal(zmq_connect(stranger->socket, suite_get(story->suite, "PARLEY_BUS_PUBLISH")),
-                     0);
+    assert_int_equal(
+        zmq_connect(stranger->socket, suite_get(good_call_suite(call), "PARLEY_BUS_PUBLISH")), 0);
     // The broker wants everything: from now on nothing is lost.
     assert_int_equal(zmq_recv(stranger->socket, subscription, sizeof subscription, 0), 1);
 }
@@ -126,7 +98,7 @@ static void put_garbage(const Stranger *stranger, guint number)
 {
     guint32 bytes[32];
     for (guint i = 0; i < G_N_ELEMENTS(bytes); i++)
-        bytes[i] = hash(number + i) | 0x07070707; // wire type 7: no field begins so
+        bytes[i] = good_call_rubbish(number + i) | 0x07070707; // wire type 7: no field begins so
     put_two(stranger, number % 2 == 0 ? CONFERENCE " " : stranger->media, bytes,
             1 + number % sizeof bytes);
 }
@@ -153,11 +125,11 @@ static void (*const bad_frames[])(const Stranger *stranger, guint number) = {
 };
 
 // What is no ZMTP at all, and a frame for which the broker hangs up: not among those counted.
-static void shout_at_the_port(const Story *story, const Stranger *stranger)
+static void shout_at_the_port(const GoodCall *call, const Stranger *stranger)
 {
     g_autofree char *huge = g_strnfill(LIMIT_BUS_FRAME + 1, 'x');
     g_autoptr(GSocketClient) client = g_socket_client_new();
-    const char *port = strrchr(suite_get(story->suite, "PARLEY_BUS_SUBSCRIBE"), ':') + 1;
+    const char *port = strrchr(suite_get(good_call_suite(call), "PARLEY_BUS_SUBSCRIBE"), ':') + 1;
     for (guint i = 0; i < 20; i++) {
         g_autoptr(GSocketConnection) connection =
             g_socket_client_connect_to_host(client, "127.0.0.1", (guint16)atoi(port), NULL, NULL);
@@ -170,29 +142,29 @@ static void shout_at_the_port(const Story *story, const Stranger *stranger)
 
 static void bad_bus_frames_are_dropped_counted_and_harm_nobody(void **state)
 {
-    const Story *story = *state;
-    g_autofree char *media = g_strconcat(good_call_media(story->call), " ", NULL);
+    GoodCall *call = *state;
+    g_autofree char *media = g_strconcat(good_call_media(call), " ", NULL);
     Stranger stranger = {.media = media};
-    connect_stranger(&stranger, story);
-    good_call_refresh(story->call);
-    GoodCounter malformed = good_counter_new(story->call, "", "bus_malformed_total", ATTACKS);
+    connect_stranger(&stranger, call);
+    good_call_refresh(call);
+    GoodCounter malformed = good_counter_new(call, "", "bus_malformed_total", ATTACKS);
     for (guint number = 0; number < ATTACKS; number++) {
-        bad_frames[number % G_N_ELEMENTS(bad_frames)](&stranger, hash(number) >> 3);
+        bad_frames[number % G_N_ELEMENTS(bad_frames)](&stranger, good_call_rubbish(number) >> 3);
         if (number % SLICE == 0)
             good_call_breathe();
     }
     good_counter_assert(&malformed);
-    shout_at_the_port(story, &stranger);
+    shout_at_the_port(call, &stranger);
     good_call_breathe();
     disconnect_stranger(&stranger);
-    good_call_assert_unharmed(story->call, "bad bus frames");
+    good_call_assert_unharmed(call, "bad bus frames");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(bad_bus_frames_are_dropped_counted_and_harm_nobody, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(bad_bus_frames_are_dropped_counted_and_harm_nobody,
+                                        good_call_set_up, good_call_tear_down),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,29 +19,6 @@
 #define ANSWERED_MS 5000 // one slice
 #define CONFERENCE "hyperty://localhost/conference"
 
-typedef struct {
-    Suite *suite;
-    GoodCall *call;
-} Story;
-
-static int set_up(void **state)
-{
-    Story *story = g_new0(Story, 1);
-    *state = story;
-    story->suite = suite_new();
-    story->call = good_call_new(story->suite);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    Story *story = *state;
-    good_call_free(story->call);
-    suite_free(story->suite);
-    g_free(story);
-    return 0;
-}
-
 // In them: # is a number that is always another, MINE the sender's hyperty, THEIRS another's.
 static const char *const bad_messages[] = {
     "# garbage MINETHEIRS",
@@ -134,9 +111,9 @@ static void send_slice(Attacker *attacker)
 }
 
 // One message over the limit, on a socket of its own: a reason, and 1009.
-static void send_over_long(const Story *story)
+static void send_over_long(const GoodCall *call)
 {
-    g_autoptr(WsClient) client = ws_client_new(suite_gateway_port(story->suite));
+    g_autoptr(WsClient) client = ws_client_new(suite_gateway_port(good_call_suite(call)));
     g_autofree char *text = g_strnfill(LIMIT_WEBSOCKET_MESSAGE + 1, ' ');
     assert_true(ws_client_wait_up(client));
     ws_client_send_text(client, text);
@@ -148,24 +125,24 @@ static void send_over_long(const Story *story)
 
 static void bad_websocket_messages_are_answered_and_harm_nobody(void **state)
 {
-    const Story *story = *state;
-    g_autoptr(WsClient) bad = ws_client_new(suite_gateway_port(story->suite));
-    const WsClient *ann = caller_ws(good_call_ann(story->call));
+    const GoodCall *call = *state;
+    g_autoptr(WsClient) bad = ws_client_new(suite_gateway_port(good_call_suite(call)));
+    const WsClient *ann = caller_ws(good_call_ann(call));
     Attacker attacker = {.bad = bad, .foreign = ws_client_hyperty(ann)};
     assert_true(ws_client_open(bad, "Eve"));
     for (guint slice = 0; slice < ATTACKS / SLICE; slice++) {
         send_slice(&attacker);
         if (slice % 10 == 0)
-            send_over_long(story);
+            send_over_long(call);
     }
-    good_call_assert_unharmed(story->call, "bad WebSocket messages");
+    good_call_assert_unharmed(call, "bad WebSocket messages");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(bad_websocket_messages_are_answered_and_harm_nobody, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(bad_websocket_messages_are_answered_and_harm_nobody,
+                                        good_call_set_up, good_call_tear_down),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,6 +113,31 @@ void good_call_free(GoodCall *call)
     g_free(call);
 }
 
+Suite *good_call_suite(const GoodCall *call)
+{
+    return call->suite;
+}
+
+int good_call_set_up(void **state)
+{
+    *state = good_call_new(suite_new());
+    return 0;
+}
+
+int good_call_tear_down(void **state)
+{
+    GoodCall *call = *state;
+    Suite *suite = call->suite;
+    good_call_free(call);
+    suite_free(suite);
+    return 0;
+}
+
+guint good_call_rubbish(guint number)
+{
+    return number * 2654435761U ^ number >> 7;
+}
+
 Caller *good_call_ann(const GoodCall *call)
 {
     return call->ann;

@@ -13,6 +13,10 @@ typedef struct GoodCall GoodCall;
 // Starts the whole suite, waits until both see and hear each other.
 GoodCall *good_call_new(Suite *suite);
 void good_call_free(GoodCall *call); // not the suite
+Suite *good_call_suite(const GoodCall *call);
+// For cmocka: *state is a GoodCall in a suite of its own.
+int good_call_set_up(void **state);
+int good_call_tear_down(void **state);
 
 Caller *good_call_ann(const GoodCall *call);
 Caller *good_call_ben(const GoodCall *call);
@@ -49,5 +53,7 @@ GoodCounter good_counter_new(const GoodCall *call, const char *process, const ch
 // Waits until it has grown by that; fails the test if it has not, or by more.
 void good_counter_assert(GoodCounter *counter);
 
+// The number-th of a sequence that looks like rubbish and is the same in each run.
+guint good_call_rubbish(guint number);
 // A few turns of the main loop, between slices of an attack.
 void good_call_breathe(void);

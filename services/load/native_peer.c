@@ -1,23 +1,14 @@
 // SPDX-License-Identifier: MIT
-// See native_peer.h. One GSource a peer: its socket, and a ready time that is the earliest of all
-// that is due (checks, handshake, frames, NACKs, reports), so that an idle peer costs nothing.
+// See native_peer.h. One task a peer: its socket, and a time that is the earliest of all that is
+// due (checks, handshake, frames, NACKs, reports), so that an idle peer costs nothing.
 #include "load/native_peer.h"
-#include "media-worker/stun.h"
 #include "load/native_feedback.h"
+#include "load/native_path.h"
 #include "load/native_sdp.h"
-#include <glib-unix.h>
-#include <netinet/in.h>
 #include <string.h>
-#include <unistd.h>
 
-#define BATCH 32
-#define CHECK_US 50000           // between checks until one is answered
-#define CONSENT_US 2500000       // and after that
-#define TRANSACTION_US 500000    // a check is repeated as it is for so long
 #define CONSENT_LOST_US 30000000 // RFC 7675
 #define FIRST_REPORT_US 50000    // after media has begun
-#define SOCKET_BYTES (1 << 20)
-#define PRIORITY 1853817087 // of a peer-reflexive candidate, RFC 8445 section 5.1.2
 
 struct NativePeer {
     NativeSettings settings;
@@ -26,13 +17,8 @@ struct NativePeer {
     NativeAnswer answer;
     char *offer_text;
     char *username; // "theirs:ours"
-    GSource *source;
-    int socket;
-    gpointer socket_tag;
-    // ICE
-    StunRequest check;
-    gint64 check_due_us, check_since_us, consent_us;
-    gboolean check_pending;
+    NativeTask task;
+    NativePath path;
     // DTLS and SRTP
     DtlsSession *dtls;
     SrtpIn *in;
@@ -41,17 +27,11 @@ struct NativePeer {
     NativeWire wire;
     NativeSource audio, video;
     NativeReceiver *receivers;
-    GHashTable *names;
+    GHashTable *names, *unreadable;
     NativeFeedback feedback;
     NativeCounts counts;
 };
 
-typedef struct {
-    GSource base;
-    NativePeer *peer;
-} PeerSource;
-
-// --- sending -------------------------------------------------------------------------------------
 static gboolean is_lost(guint per_cent)
 {
     return per_cent > 0 && g_random_int_range(0, 100) < (gint32)per_cent;
@@ -59,9 +39,7 @@ static gboolean is_lost(guint per_cent)
 
 static void send_datagram(const guint8 *data, gsize length, gpointer user)
 {
-    NativePeer *peer = user;
-    if (!is_lost(peer->settings.loss_out))
-        (void)!send(peer->socket, data, length, MSG_DONTWAIT);
+    native_path_send(&((NativePeer *)user)->path, data, length);
 }
 
 static void random_text(char *out, gsize size)
@@ -70,28 +48,6 @@ static void random_text(char *out, gsize size)
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (gsize i = 0; i + 1 < size; i++)
         out[i] = letters[g_random_int_range(0, 64)];
-}
-
-static void new_transaction(NativePeer *peer, gint64 now_us)
-{
-    peer->check = (StunRequest){.username = peer->username,
-                                .password = peer->answer.pwd,
-                                .priority = PRIORITY,
-                                .tie_breaker = peer->offer.audio_ssrc,
-                                .use_candidate = peer->consent_us != 0};
-    for (guint i = 0; i < sizeof(peer->check.transaction); i++)
-        peer->check.transaction[i] = (guint8)g_random_int();
-    peer->check_since_us = now_us;
-    peer->check_pending = TRUE;
-}
-
-static void send_check(NativePeer *peer, gint64 now_us)
-{
-    guint8 request[STUN_REQUEST_MAX];
-    if (!peer->check_pending || now_us - peer->check_since_us > TRANSACTION_US)
-        new_transaction(peer, now_us);
-    send_datagram(request, stun_request_build(request, &peer->check), peer);
-    peer->check_due_us = now_us + CHECK_US;
 }
 
 // --- connecting ----------------------------------------------------------------------------------
@@ -114,22 +70,6 @@ static void start_handshake(NativePeer *peer)
     peer->dtls = dtls_session_new(shared_context(), &settings);
     peer->state = NATIVE_SHAKING;
     dtls_session_start(peer->dtls);
-}
-
-// The first answer is followed by a check that nominates, as an aggressive browser does.
-static void on_stun(NativePeer *peer, const guint8 *data, gsize length, gint64 now_us)
-{
-    guint code;
-    if (!peer->check_pending || !stun_response_check(&peer->check, data, length, &code, NULL) ||
-        code != 0)
-        return;
-    gboolean nominated = peer->check.use_candidate;
-    peer->check_pending = FALSE;
-    peer->consent_us = now_us;
-    peer->check_due_us = nominated ? now_us + CONSENT_US : now_us;
-    peer->counts.stun_answers++;
-    if (peer->state == NATIVE_CHECKING)
-        start_handshake(peer);
 }
 
 static void take_keys(NativePeer *peer, gint64 now_us)
@@ -197,13 +137,15 @@ static void on_rtcp(NativePeer *peer, guint8 *data, gsize length, gint64 now_us)
         native_feedback_read(&peer->feedback, data, length, now_us);
 }
 
-static void on_datagram(NativePeer *peer, guint8 *data, gsize length, gint64 now_us)
+static void on_datagram(guint8 *data, gsize length, gint64 now_us, gpointer user)
 {
+    NativePeer *peer = user;
     if (is_lost(peer->settings.loss_in))
         return;
     switch (stun_datagram_kind(data, length)) {
     case DATAGRAM_STUN:
-        on_stun(peer, data, length, now_us);
+        if (native_path_take(&peer->path, data, length, now_us))
+            start_handshake(peer);
         break;
     case DATAGRAM_DTLS:
         if (peer->dtls != NULL)
@@ -220,28 +162,10 @@ static void on_datagram(NativePeer *peer, guint8 *data, gsize length, gint64 now
     }
 }
 
-// All peers share the memory: one thread, and nothing is kept.
-static void read_socket(NativePeer *peer, gint64 now_us)
-{
-    static _Alignas(8) guint8 memory[BATCH][2048];
-    static struct iovec parts[BATCH];
-    static struct mmsghdr messages[BATCH];
-    gint count;
-    do {
-        for (guint i = 0; i < BATCH; i++) {
-            parts[i] = (struct iovec){memory[i], sizeof(memory[i])};
-            messages[i].msg_hdr = (struct msghdr){.msg_iov = &parts[i], .msg_iovlen = 1};
-        }
-        count = recvmmsg(peer->socket, messages, BATCH, MSG_DONTWAIT, NULL);
-        for (gint i = 0; i < count; i++)
-            on_datagram(peer, memory[i], messages[i].msg_len, now_us);
-    } while (count == BATCH);
-}
-
 // --- time ----------------------------------------------------------------------------------------
 static gint64 next_due_us(const NativePeer *peer, gint64 now_us)
 {
-    gint64 due_us = peer->check_due_us;
+    gint64 due_us = peer->path.due_us;
     if (peer->state == NATIVE_SHAKING) {
         gint wait_ms = dtls_session_timeout_ms(peer->dtls);
         return wait_ms < 0 ? due_us : MIN(due_us, now_us + wait_ms * G_GINT64_CONSTANT(1000));
@@ -259,11 +183,16 @@ static void run_media(NativePeer *peer, gint64 now_us)
     native_feedback_run(&peer->feedback, now_us);
 }
 
+static gboolean is_alive(const NativePeer *peer)
+{
+    return peer->state != NATIVE_NEW && peer->state != NATIVE_FAILED;
+}
+
 static void run(NativePeer *peer, gint64 now_us)
 {
-    if (peer->check_due_us <= now_us)
-        send_check(peer, now_us);
-    if (peer->consent_us != 0 && now_us - peer->consent_us > CONSENT_LOST_US)
+    gint64 consent_us = peer->path.consent_us;
+    native_path_run(&peer->path, now_us);
+    if (consent_us != 0 && now_us - consent_us > CONSENT_LOST_US)
         peer->state = NATIVE_FAILED;
     if (peer->state == NATIVE_SHAKING)
         after_dtls(peer, dtls_session_on_timer(peer->dtls), now_us);
@@ -273,48 +202,21 @@ static void run(NativePeer *peer, gint64 now_us)
 
 static void schedule(NativePeer *peer)
 {
-    gboolean alive = peer->state != NATIVE_NEW && peer->state != NATIVE_FAILED;
-    g_source_set_ready_time(peer->source, alive ? next_due_us(peer, g_get_monotonic_time()) : -1);
+    native_loop_schedule(&peer->task,
+                         is_alive(peer) ? next_due_us(peer, g_get_monotonic_time()) : G_MAXINT64);
 }
 
-static gboolean dispatch(GSource *base, GSourceFunc callback, gpointer user)
+static void on_woken(gpointer user, gboolean readable, gint64 now_us)
 {
-    (void)callback;
-    (void)user;
-    NativePeer *peer = ((PeerSource *)base)->peer;
-    gint64 now_us = g_get_monotonic_time();
-    if (peer->socket_tag != NULL && g_source_query_unix_fd(base, peer->socket_tag) != 0)
-        read_socket(peer, now_us);
-    if (peer->state != NATIVE_NEW && peer->state != NATIVE_FAILED)
+    NativePeer *peer = user;
+    if (readable)
+        native_path_read(&peer->path, on_datagram, peer);
+    if (is_alive(peer))
         run(peer, now_us);
     schedule(peer);
-    return G_SOURCE_CONTINUE;
 }
 
 // --- life ----------------------------------------------------------------------------------------
-static void open_socket(NativePeer *peer)
-{
-    const struct sockaddr_storage *to = &peer->answer.candidate;
-    const int bytes = SOCKET_BYTES;
-    peer->socket = socket(to->ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    g_assert(peer->socket >= 0);
-    setsockopt(peer->socket, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-    g_assert(connect(peer->socket, (const struct sockaddr *)to,
-                     to->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                               : sizeof(struct sockaddr_in)) == 0);
-    peer->socket_tag = g_source_add_unix_fd(peer->source, peer->socket, G_IO_IN);
-}
-
-static void close_socket(NativePeer *peer)
-{
-    if (peer->socket < 0)
-        return;
-    g_source_remove_unix_fd(peer->source, peer->socket_tag);
-    close(peer->socket);
-    peer->socket = -1;
-    peer->socket_tag = NULL;
-}
-
 static void init_sources(NativePeer *peer)
 {
     const NativeSettings *settings = &peer->settings;
@@ -340,12 +242,14 @@ static void init_sources(NativePeer *peer)
 static void init_receivers(NativePeer *peer)
 {
     peer->names = g_hash_table_new(NULL, NULL);
+    peer->unreadable = g_hash_table_new(NULL, NULL);
     peer->receivers = g_new0(NativeReceiver, MAX(count_slots(peer), 1));
     for (guint i = 0; i < count_slots(peer); i++)
         peer->receivers[i] =
             (NativeReceiver){.slot = {.peer = peer, .is_video = i >= peer->settings.audio_slots},
                              .settings = &peer->settings,
                              .names = peer->names,
+                             .unreadable = peer->unreadable,
                              .key_due_us = G_MAXINT64};
 }
 
@@ -366,11 +270,10 @@ static void init_offer(NativePeer *peer)
 
 NativePeer *native_peer_new(const NativeSettings *settings)
 {
-    static GSourceFuncs functions = {.dispatch = dispatch};
     NativePeer *peer = g_new0(NativePeer, 1);
     peer->settings = *settings;
-    peer->socket = -1;
     peer->counts.rtt_us = -1;
+    peer->path = (NativePath){.sockets = {-1, -1}, .chosen = -1};
     init_offer(peer);
     init_sources(peer);
     init_receivers(peer);
@@ -383,9 +286,8 @@ NativePeer *native_peer_new(const NativeSettings *settings)
                                       .wire = &peer->wire,
                                       .counts = &peer->counts,
                                       .cname = peer->offer.cname};
-    peer->source = g_source_new(&functions, sizeof(PeerSource));
-    ((PeerSource *)peer->source)->peer = peer;
-    g_source_attach(peer->source, NULL);
+    peer->task = (NativeTask){.run = on_woken, .user = peer};
+    native_loop_add(&peer->task);
     return peer;
 }
 
@@ -393,15 +295,15 @@ void native_peer_free(NativePeer *peer)
 {
     if (peer == NULL)
         return;
-    close_socket(peer);
-    g_source_destroy(peer->source);
-    g_source_unref(peer->source);
+    native_path_close(&peer->path);
+    native_loop_remove(&peer->task);
     native_source_clear(&peer->audio);
     native_source_clear(&peer->video);
     dtls_session_free(peer->dtls);
     srtp_in_free(peer->in);
     srtp_out_free(peer->out);
     g_hash_table_unref(peer->names);
+    g_hash_table_unref(peer->unreadable);
     g_free(peer->receivers);
     g_free(peer->offer_text);
     g_free(peer->username);
@@ -431,6 +333,17 @@ static gboolean take_slots(NativePeer *peer)
     return TRUE;
 }
 
+static void open_path(NativePeer *peer)
+{
+    NativePathSettings settings = {.username = peer->username,
+                                   .password = peer->answer.pwd,
+                                   .tie_breaker = peer->offer.audio_ssrc,
+                                   .n_candidates = peer->answer.n_candidates,
+                                   .loss_out = peer->settings.loss_out};
+    memcpy(settings.candidates, peer->answer.candidates, sizeof(settings.candidates));
+    native_path_open(&peer->path, &settings, &peer->task);
+}
+
 gboolean native_peer_answer(NativePeer *peer, const char *sdp)
 {
     g_assert(peer->state == NATIVE_NEW);
@@ -439,7 +352,7 @@ gboolean native_peer_answer(NativePeer *peer, const char *sdp)
         return FALSE;
     }
     peer->username = g_strdup_printf("%s:%s", peer->answer.ufrag, peer->offer.ufrag);
-    open_socket(peer);
+    open_path(peer);
     peer->state = NATIVE_CHECKING;
     schedule(peer);
     return TRUE;
@@ -477,6 +390,11 @@ const NativeSlot *native_peer_video_slot(const NativePeer *peer, guint index)
                : NULL;
 }
 
+guint native_peer_unreadable(const NativePeer *peer, guint32 csrc)
+{
+    return GPOINTER_TO_UINT(g_hash_table_lookup(peer->unreadable, GUINT_TO_POINTER(csrc)));
+}
+
 guint native_peer_faults(const NativePeer *peer)
 {
     guint faults = 0;
@@ -491,6 +409,8 @@ guint native_peer_faults(const NativePeer *peer)
 const NativeCounts *native_peer_counts(const NativePeer *peer)
 {
     NativeCounts *counts = (NativeCounts *)&peer->counts;
+    counts->stun_answers = peer->path.answers;
+    counts->overflowed = peer->path.overflowed;
     counts->audio_packets = peer->audio.packets;
     counts->video_packets = peer->video.packets;
     counts->audio_ssrc = peer->audio.ssrc;
@@ -518,14 +438,11 @@ void native_peer_request_again(NativePeer *peer, guint video_slot, guint16 seque
 
 void native_peer_inject(NativePeer *peer, const guint8 *data, gsize length)
 {
-    (void)!send(peer->socket, data, length, MSG_DONTWAIT);
+    native_path_send(&peer->path, data, length);
 }
 
 void native_peer_rebind(NativePeer *peer)
 {
-    close_socket(peer);
-    open_socket(peer);
-    peer->check_pending = FALSE;
-    peer->check_due_us = 0;
+    native_path_rebind(&peer->path);
     schedule(peer);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A WebRTC client without a browser, for tests and for load: makes an offer like a trimmed Chromium
+// A WebRTC client without a browser, for load and for tests: makes an offer like a trimmed Chromium
 // one (microphone and camera send-only, slots receive-only), takes the room's answer, connects (ICE
 // controlling, DTLS client, SRTP), sends and receives, and checks what it receives.
 //
@@ -64,13 +64,14 @@ struct NativeSlot {
     guint frames, key_frames;          // last packets of frames; first packets of key frames
     guint csrc;                        // of the last packet; 0: none yet
     guint32 label;                     // of the last packet: who sent it
+    guint32 counter;                   // of the last packet: how many that source had sent before
     guint switches;                    // changes of csrc
     guint32 switch_timestamp;          // first RTP timestamp after the last of them
     guint32 timestamp;                 // the last one
     guint16 sequence;                  // the newest
     gint64 heard_us;                   // when the last packet came (g_get_monotonic_time)
     gint64 longest_gap_us;             // between two packets
-    gint64 longest_delay_us;           // from its sender to here
+    gint64 longest_delay_us;           // from its sender to our kernel
     guint reports;                     // sender reports
     guint32 report_timestamp;
     guint64 report_ntp;
@@ -89,6 +90,9 @@ const NativeSlot *native_peer_audio_slot(const NativePeer *peer, guint index);
 const NativeSlot *native_peer_video_slot(const NativePeer *peer, guint index);
 // All of the bad_ counters over all slots.
 guint native_peer_faults(const NativePeer *peer);
+// How many of the bad payloads came under this number: somebody who is no native peer sends what
+// cannot be read, and that is no fault.
+guint native_peer_unreadable(const NativePeer *peer, guint32 csrc);
 
 // --- what the room said of what we send ----------------------------------------------------------
 typedef struct {
@@ -103,6 +107,7 @@ typedef struct {
     guint twcc_feedbacks, twcc_received, twcc_lost;
     guint stun_answers; // consent that was given
     guint forged;       // packets that could not be unprotected
+    guint64 overflowed; // datagrams that our own socket had no room for
 } NativeCounts;
 const NativeCounts *native_peer_counts(const NativePeer *peer);
 

@@ -15,6 +15,14 @@ void native_receiver_init(NativeReceiver *receiver)
     receiver->key_due_us = G_MAXINT64;
 }
 
+static void refuse_payload(NativeReceiver *receiver, guint32 csrc)
+{
+    gpointer key = GUINT_TO_POINTER(csrc);
+    guint before = GPOINTER_TO_UINT(g_hash_table_lookup(receiver->unreadable, key));
+    g_hash_table_insert(receiver->unreadable, key, GUINT_TO_POINTER(before + 1));
+    receiver->slot.bad_payloads++;
+}
+
 static void check_mid(NativeSlot *slot, const RtpPacket *packet)
 {
     guint8 length = 0;
@@ -116,7 +124,7 @@ void native_receiver_packet(NativeReceiver *receiver, const RtpPacket *packet, g
                             gint64 now_us)
 {
     NativeSlot *slot = &receiver->slot;
-    Vp8Descriptor vp8;
+    Vp8Descriptor vp8 = {0};
     NativePayload payload;
     const ReceiveArrival arrival = {packet->sequence, packet->timestamp, now_us, resent};
     if (packet->payload_length == 0)
@@ -127,17 +135,18 @@ void native_receiver_packet(NativeReceiver *receiver, const RtpPacket *packet, g
     slot->recovered += result == RECEIVE_LATE && resent;
     if (result == RECEIVE_DUPLICATE || result == RECEIVE_OLD)
         return;
+    guint32 csrc = packet->n_csrc == 1 ? rtp_csrc(packet, 0) : 0;
     if ((slot->is_video && !vp8_parse(&vp8, packet->payload, packet->payload_length)) ||
         !native_payload_read(packet->payload, packet->payload_length,
                              slot->is_video ? vp8.length : 0, &payload)) {
-        slot->bad_payloads++;
+        refuse_payload(receiver, csrc);
         return;
     }
-    guint32 csrc = packet->n_csrc == 1 ? rtp_csrc(packet, 0) : 0;
     check_mid(slot, packet);
     check_name(receiver, csrc, payload.label);
     if (result != RECEIVE_LATE) {
         slot->label = payload.label;
+        slot->counter = payload.counter;
         take_newest(receiver, packet, csrc, slot->is_video ? &vp8 : NULL);
     }
     count(receiver, packet, now_us);

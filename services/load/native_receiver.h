@@ -9,8 +9,9 @@ typedef struct {
     NativeSlot slot; // what tests see
     Receive receive;
     const NativeSettings *settings;
-    GHashTable *names; // csrc -> label, shared by a peer's receivers
-    gboolean decodes;  // a key frame has come, and all since
+    GHashTable *names;      // csrc -> label, shared by a peer's receivers
+    GHashTable *unreadable; // csrc -> how many; shared, too
+    gboolean decodes;       // a key frame has come, and all since
     guint16 picture_id;
     gint64 key_due_us; // when to ask for a key frame (again)
 } NativeReceiver;

@@ -90,15 +90,15 @@ static const char *attribute(const char *line, const char *name)
                : NULL;
 }
 
-// "candidate:<foundation> <component> udp <priority> <address> <port> typ host"
-static gboolean read_candidate(const char *value, struct sockaddr_storage *ret_candidate)
+// "<foundation> <component> udp <priority> <address> <port> typ …"
+static gboolean parse_candidate(const char *value, struct sockaddr_storage *ret_candidate)
 {
     char protocol[8], address[64];
     guint port = 0;
     struct sockaddr_in v4 = {.sin_family = AF_INET};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-    if (sscanf(value, "%*s %*u %7s %*u %63s %u typ host", protocol, address, &port) != 3 ||
-        g_ascii_strcasecmp(protocol, "udp") != 0)
+    if (sscanf(value, "%*s %*u %7s %*u %63s %u typ", protocol, address, &port) != 3 ||
+        g_ascii_strcasecmp(protocol, "udp") != 0 || port == 0 || port > G_MAXUINT16)
         return FALSE;
     v4.sin_port = v6.sin6_port = htons((guint16)port);
     if (inet_pton(AF_INET, address, &v4.sin_addr) == 1)
@@ -108,6 +108,18 @@ static gboolean read_candidate(const char *value, struct sockaddr_storage *ret_c
     else
         return FALSE;
     return TRUE;
+}
+
+// Answers may repeat the candidates in each m-line.
+static void read_candidate(const char *value, NativeAnswer *answer)
+{
+    struct sockaddr_storage candidate = {0};
+    if (answer->n_candidates == NATIVE_CANDIDATES_MAX || !parse_candidate(value, &candidate))
+        return;
+    for (guint i = 0; i < answer->n_candidates; i++)
+        if (memcmp(&answer->candidates[i], &candidate, sizeof(candidate)) == 0)
+            return;
+    answer->candidates[answer->n_candidates++] = candidate;
 }
 
 static void read_session(const char *line, NativeAnswer *answer, gboolean *has_fingerprint)
@@ -120,9 +132,8 @@ static void read_session(const char *line, NativeAnswer *answer, gboolean *has_f
     else if ((value = attribute(line, "fingerprint")) != NULL &&
              g_str_has_prefix(value, "sha-256 "))
         *has_fingerprint = dtls_fingerprint_parse(value + 8, answer->fingerprint);
-    else if ((value = attribute(line, "candidate")) != NULL &&
-             answer->candidate.ss_family == AF_UNSPEC)
-        read_candidate(value, &answer->candidate);
+    else if ((value = attribute(line, "candidate")) != NULL)
+        read_candidate(value, answer);
 }
 
 static void read_media(const char *line, NativeAnswerMedia *media)
@@ -155,5 +166,5 @@ gboolean native_sdp_answer(const char *text, NativeAnswer *ret_answer)
         read_session(*line, ret_answer, &has_fingerprint);
     }
     return ret_answer->ufrag[0] != '\0' && ret_answer->pwd[0] != '\0' && has_fingerprint &&
-           ret_answer->candidate.ss_family != AF_UNSPEC;
+           ret_answer->n_candidates > 0;
 }

@@ -2,7 +2,7 @@
 // The native peer's SDP: an offer like a trimmed Chromium one, and what it needs of the answer.
 // Plain text in and out, no SDP library, so that it is no mirror of what it tests.
 #pragma once
-#include <sys/socket.h>
+#include "load/native_path.h"
 #include "media-worker/dtls.h"
 
 #define NATIVE_PT_AUDIO 111
@@ -30,7 +30,8 @@ typedef struct {
 typedef struct {
     char ufrag[256 + 1], pwd[256 + 1];
     guint8 fingerprint[DTLS_FINGERPRINT_BYTES];
-    struct sockaddr_storage candidate; // the first of UDP that is an address; family 0: none
+    guint n_candidates; // of UDP, that are addresses; in the answer's order, each once
+    struct sockaddr_storage candidates[NATIVE_CANDIDATES_MAX];
     guint n_media;
     NativeAnswerMedia media[NATIVE_MEDIA_MAX];
 } NativeAnswer;

@@ -81,7 +81,7 @@ static void send_packet(NativeSource *source, NativeWire *wire, gboolean last, g
                               .sequence = source->sequence,
                               .timestamp = source->timestamp,
                               .ssrc = source->ssrc};
-    const NativePayload content = {wire->label, source->counter++, now_us};
+    const NativePayload content = {wire->label, source->counter++, g_get_monotonic_time()};
     const NativeFrame frame = {.start = source->next_in_frame == 0,
                                .key_frame = source->is_key,
                                .picture_id = source->picture_id,

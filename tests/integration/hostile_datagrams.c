@@ -35,7 +35,7 @@ static void fill(Forger *forger, guint8 first, guint number, gsize length)
 
 static void throw_it(Forger *forger, gsize length)
 {
-    const struct sockaddr *to = (const struct sockaddr *)&forger->room.candidate;
+    const struct sockaddr *to = (const struct sockaddr *)&forger->room.candidates[0];
     socklen_t size =
         to->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
     assert_int_equal(sendto(forger->fd, forger->bytes, length, 0, to, size), length);
@@ -141,7 +141,7 @@ static void throw_all(const GoodCall *call)
     Forger *forger = g_new0(Forger, 1);
     forger->call = call;
     assert_true(native_sdp_answer(caller_answer_sdp(good_call_ann(call)), &forger->room));
-    forger->fd = socket(forger->room.candidate.ss_family, SOCK_DGRAM, 0);
+    forger->fd = socket(forger->room.candidates[0].ss_family, SOCK_DGRAM, 0);
     for (guint thrown = 0; thrown < ATTACKS; thrown++) {
         forgeries[thrown % FORGERIES].throw_one(forger, good_call_rubbish(thrown) >> 3);
         if (thrown % SLICE == 0)

@@ -22,7 +22,8 @@ static int begin(void **state)
     counts = (NativeCounts){0};
     receiver = (NativeReceiver){.slot = {.is_video = TRUE, .ssrc = STREAM_SSRC, .mid = "1"},
                                 .settings = &settings,
-                                .names = g_hash_table_new(NULL, NULL)};
+                                .names = g_hash_table_new(NULL, NULL),
+                                .unreadable = g_hash_table_new(NULL, NULL)};
     native_receiver_init(&receiver);
     feedback = (NativeFeedback){.audio = &audio,
                                 .video = &video,
@@ -39,6 +40,7 @@ static int end(void **state)
 {
     (void)state;
     g_hash_table_unref(receiver.names);
+    g_hash_table_unref(receiver.unreadable);
     native_source_clear(&audio);
     native_source_clear(&video);
     stream_close(&stream);

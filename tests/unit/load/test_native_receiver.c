@@ -18,7 +18,8 @@ static int begin(void **state)
     receiver = (NativeReceiver){
         .slot = {.is_video = TRUE, .ssrc = STREAM_SSRC, .rtx_ssrc = STREAM_RTX_SSRC, .mid = "1"},
         .settings = &settings,
-        .names = g_hash_table_new(NULL, NULL)};
+        .names = g_hash_table_new(NULL, NULL),
+        .unreadable = g_hash_table_new(NULL, NULL)};
     native_receiver_init(&receiver);
     return 0;
 }
@@ -27,6 +28,7 @@ static int end(void **state)
 {
     (void)state;
     g_hash_table_unref(receiver.names);
+    g_hash_table_unref(receiver.unreadable);
     native_source_clear(&source);
     stream_close(&stream);
     return 0;
@@ -89,9 +91,11 @@ static void a_foreign_payload_is_a_fault(void **state)
     (void)state;
     stream_frames(&stream, &source, 1);
     ((guint8 *)stream.packets[1].rtp.payload)[600] ^= 1;
-    give(0);
-    give(1);
+    give_from(0, 3);
+    give_from(1, 3);
     assert_int_equal(receiver.slot.bad_payloads, 1);
+    gpointer three = GUINT_TO_POINTER(3);
+    assert_int_equal(GPOINTER_TO_UINT(g_hash_table_lookup(receiver.unreadable, three)), 1);
 }
 
 static void one_name_for_two_people_is_a_fault(void **state)

@@ -19,6 +19,7 @@
 #define V4 "a=candidate:1 1 udp 2130706431 192.0.2.7 5000 typ host\r\n"
 #define V6 "a=candidate:2 1 UDP 2130706175 2001:db8::1 5001 typ host\r\n"
 #define TCP "a=candidate:3 1 tcp 1 192.0.2.8 9 typ host tcptype active\r\n"
+#define MDNS "a=candidate:4 1 udp 1 0f0e.local 9 typ host\r\n"
 #define SLOT                                                                                       \
     "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:2\r\na=sendonly\r\na=ssrc-group:FID 11 12\r\n"     \
     "a=ssrc:11 cname:x\r\na=ssrc:12 cname:x\r\n"
@@ -82,7 +83,8 @@ static void an_answer_gives_what_connecting_needs(void **state)
     (void)state;
     NativeAnswer answer;
     assert_true(native_sdp_answer(HEAD TCP V4 REJECTED SLOT, &answer));
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&answer.candidate;
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&answer.candidates[0];
+    assert_int_equal(answer.n_candidates, 1);
     assert_int_equal(v4->sin_family, AF_INET);
     assert_int_equal(ntohs(v4->sin_port), 5000);
     assert_string_equal(answer.ufrag, "room");
@@ -93,6 +95,18 @@ static void an_answer_gives_what_connecting_needs(void **state)
     assert_string_equal(answer.media[2].mid, "2");
     assert_int_equal(answer.media[2].ssrc, 11);
     assert_int_equal(answer.media[2].rtx_ssrc, 12);
+}
+
+static void every_candidate_is_taken_once(void **state)
+{
+    (void)state;
+    NativeAnswer answer;
+    assert_true(native_sdp_answer(HEAD V4 V6 TCP SLOT V4 V6 MDNS, &answer));
+    assert_int_equal(answer.n_candidates, 2);
+    assert_int_equal(answer.candidates[0].ss_family, AF_INET);
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&answer.candidates[1];
+    assert_int_equal(v6->sin6_family, AF_INET6);
+    assert_int_equal(ntohs(v6->sin6_port), 5001);
 }
 
 static void an_answer_without_a_way_or_a_key_is_refused(void **state)
@@ -111,6 +125,7 @@ int main(void)
         cmocka_unit_test(the_offer_has_two_sources_and_its_slots),
         cmocka_unit_test(without_rtx_nothing_speaks_of_it),
         cmocka_unit_test(an_answer_gives_what_connecting_needs),
+        cmocka_unit_test(every_candidate_is_taken_once),
         cmocka_unit_test(an_answer_without_a_way_or_a_key_is_refused),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

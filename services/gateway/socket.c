@@ -188,13 +188,15 @@ void socket_ping(Socket *socket)
     want_write(socket);
 }
 
+// With a byte in it: the library passes the answer to an empty ping over, which would look like
+// silence.
 static int write_ping(Socket *socket)
 {
-    guint8 buffer[LWS_PRE];
+    guint8 buffer[LWS_PRE + 1] = {0};
     socket->ping = FALSE;
     if (socket->outgoing.length > 0 || socket->close_code != 0)
         want_write(socket);
-    return lws_write(socket->wsi, buffer + LWS_PRE, 0, LWS_WRITE_PING) < 0 ? -1 : 0;
+    return lws_write(socket->wsi, buffer + LWS_PRE, 1, LWS_WRITE_PING) < 0 ? -1 : 0;
 }
 
 static int on_timer(Socket *socket)

@@ -311,6 +311,29 @@ static void a_publication_reaches_each_subscriber_once(void **state)
     assert_int_equal(ws_client_count(bob, "update", changes), 2);
 }
 
+static void restart_gateway(const char *takeover)
+{
+    suite_set(suite, "PARLEY_GATEWAY_OPEN_TAKEOVER", takeover);
+    suite_kill(suite, "gateway", SIGKILL);
+    suite_start(suite, "gateway", "gateway", NULL);
+    assert_true(suite_until(gateway_is_up, NULL, 5000));
+}
+
+// The same answers keep a quiet socket open, which would take half a minute to see.
+static void without_takeover_a_socket_that_answers_pings_keeps_its_session(void **state)
+{
+    (void)state;
+    restart_gateway("false");
+    g_autoptr(WsClient) first = open_client("Ann");
+    g_autoptr(WsClient) second = new_client();
+    g_autofree char *open =
+        g_strdup_printf("{\"id\":1,\"type\":\"open\",\"from\":\"%s\",\"to\":\"mn:/session\"}",
+                        ws_client_runtime(first));
+    ws_client_send_text(second, open);
+    assert_answer(await(second, 0), "mn:/session", 403, "not_owner");
+    restart_gateway("true");
+}
+
 static void draining_sends_clients_elsewhere(void **state)
 {
     g_autoptr(WsClient) client = open_client("Ann");
@@ -338,6 +361,7 @@ int main(void)
         cmocka_unit_test(a_publication_reaches_each_subscriber_once),
         cmocka_unit_test(a_forged_token_opens_another_session),
         cmocka_unit_test(a_second_open_takes_over_and_silences_the_first),
+        cmocka_unit_test(without_takeover_a_socket_that_answers_pings_keeps_its_session),
         cmocka_unit_test(close_is_not_answered_and_ends_with_1000),
         cmocka_unit_test(draining_sends_clients_elsewhere),
         cmocka_unit_test(a_session_survives_its_gateway),

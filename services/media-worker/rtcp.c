@@ -23,12 +23,13 @@ static gsize packet_length(const guint8 *data, gsize left)
     return length <= left ? length : 0;
 }
 
+// RFC 3550 wants multiples of four; libwebrtc pads its transport-wide feedback by one to three.
 static gboolean is_padding_sound(const guint8 *data, gsize length, gsize left)
 {
     if (!(data[0] & 0x20))
         return TRUE;
     guint8 padding = data[length - 1];
-    return length == left && padding != 0 && padding % 4 == 0 && padding <= length - HEADER;
+    return length == left && padding != 0 && padding <= length - HEADER;
 }
 
 gboolean rtcp_reader_init(RtcpReader *reader, const guint8 *data, gsize length)

@@ -19,7 +19,9 @@ typedef struct {
 static const struct {
     MediaKind kind;
     const char *name, *rtpmap;
-} known_codecs[] = {{MEDIA_AUDIO, "opus", "opus/48000/2"}, {MEDIA_VIDEO, "VP8", "VP8/90000"}};
+} known_codecs[] = {{MEDIA_AUDIO, "opus", "opus/48000/2"},
+                    {MEDIA_AUDIO, "opus", "opus/48000"}, // GStreamer, where its caps say no more
+                    {MEDIA_VIDEO, "VP8", "VP8/90000"}};
 
 void sdp_offer_free(SdpOffer *offer)
 {

@@ -173,10 +173,25 @@ static void padding_is_allowed_only_at_the_end(void **state)
     assert_false(rtcp_is_pli(&packet, &media));
     rtcp_write_bye(&writer, 1);
     assert_false(rtcp_reader_init(&reader, memory, writer.length));
-    memory[11] = 3;
-    assert_false(rtcp_reader_init(&reader, memory, 12));
     memory[11] = 12;
     assert_false(rtcp_reader_init(&reader, memory, 12));
+    memory[11] = 0;
+    assert_false(rtcp_reader_init(&reader, memory, 12));
+}
+
+// A report and feedback about three packets, as Chromium pads it.
+static void feedback_padded_by_less_than_a_word_is_read(void **state)
+{
+    (void)state;
+    static const guint8 bytes[] = {0x80, 201, 0, 1, 0, 0, 0, 1, 0xAF, 205, 0, 5, 0,    0, 0, 1,
+                                   0,    0,   0, 2, 0, 7, 0, 3, 0,    0,   1, 0, 0x20, 3, 4, 1};
+    assert_true(rtcp_reader_init(&reader, bytes, sizeof(bytes)));
+    assert_true(rtcp_next(&reader, &packet));
+    assert_int_equal(packet.type, RTCP_RR);
+    assert_true(rtcp_next(&reader, &packet));
+    assert_int_equal(packet.type, RTCP_TRANSPORT_FEEDBACK);
+    assert_int_equal(packet.length, 19);
+    assert_false(rtcp_next(&reader, &packet));
 }
 
 static void counts_beyond_the_body_are_not_believed(void **state)
@@ -226,6 +241,7 @@ int main(void)
         cmocka_unit_test_setup(a_packet_that_does_not_fit_is_not_begun, begin),
         cmocka_unit_test_setup(compounds_that_do_not_add_up_are_refused, begin),
         cmocka_unit_test_setup(padding_is_allowed_only_at_the_end, begin),
+        cmocka_unit_test_setup(feedback_padded_by_less_than_a_word_is_read, begin),
         cmocka_unit_test_setup(counts_beyond_the_body_are_not_believed, begin),
         cmocka_unit_test_setup(ntp_time_goes_there_and_back, begin),
         cmocka_unit_test_setup(the_round_trip_of_the_rfc_is_found, begin),

@@ -163,7 +163,10 @@ static void sendrecv_lines_are_sources_and_slots(void **state)
     const MediaPeerDescription *description = answer->description;
     assert_int_equal(description->n_sources, 2);
     assert_int_equal(description->n_slots, 2);
-    assert_int_equal(description->sources[1].ssrc, 2222);
+    assert_int_equal(description->sources[1].ssrc, 3660527143U);
+    assert_int_equal(description->sources[1].rtx_ssrc, 3088520505U);
+    assert_int_equal(description->extensions.audio_level, 2);
+    assert_int_equal(description->extensions.abs_send_time, 0); // its id is the audio level's
     assert_int_equal(description->slots[1].payload_type, 97);
     assert_int_equal(description->slots[1].rtx_payload_type, 98);
     assert_false(description->sources[1].has_transport_cc);
@@ -173,7 +176,7 @@ static void sendrecv_lines_are_sources_and_slots(void **state)
 static void bundle_only_lines_with_port_0_are_taken(void **state)
 {
     (void)state;
-    g_autoptr(SdpAnswer) answer = answer_to("webrtcbin");
+    g_autoptr(SdpAnswer) answer = answer_to("webrtcbin-rtx");
     assert_int_equal(answer->description->n_sources, 2);
     assert_int_equal(answer->description->sources[0].payload_type, 111);
     assert_int_equal(answer->description->sources[0].ssrc, 4026531839U);
@@ -182,16 +185,34 @@ static void bundle_only_lines_with_port_0_are_taken(void **state)
     assert_non_null(strstr(answer->text, "m=video 50000 UDP/TLS/RTP/SAVPF 96 97\r\n"));
 }
 
-static void firefox_offer_gets_in_and_its_data_channel_does_not(void **state)
+static void opus_without_its_channels_is_taken_and_answered_with_them(void **state)
+{
+    (void)state;
+    g_autoptr(SdpAnswer) answer = answer_to("webrtcbin");
+    const MediaPeerDescription *description = answer->description;
+    assert_int_equal(description->n_sources, 2);
+    assert_int_equal(description->n_slots, 6);
+    assert_int_equal(description->sources[1].ssrc, 3042828757U);
+    assert_int_equal(description->slots[2].kind, MEDIA_AUDIO);
+    assert_int_equal(description->slots[2].payload_type, 97);
+    assert_int_equal(count(answer->text, "a=rtpmap:97 opus/48000/2\r\n"), 3);
+    assert_int_equal(description->extensions.mid, 0);
+    assert_int_equal(count(answer->text, "transport-cc"), 0); // offered without its extension
+}
+
+static void firefox_offer_of_the_page_gives_three_sources_and_twelve_slots(void **state)
 {
     (void)state;
     g_autoptr(SdpAnswer) answer = answer_to("firefox");
-    assert_int_equal(answer->description->n_sources, 1);
-    assert_int_equal(answer->description->n_slots, 1);
-    assert_int_equal(answer->description->extensions.mid, 3);
-    assert_string_equal(answer->description->remote_ufrag, "12345678");
-    assert_non_null(strstr(answer->text, "a=group:BUNDLE 0 1\r\n"));
-    assert_non_null(strstr(answer->text, "m=application 0 "));
+    const MediaPeerDescription *description = answer->description;
+    assert_int_equal(description->n_sources, 3);
+    assert_int_equal(description->n_slots, 12);
+    assert_int_equal(description->sources[1].payload_type, 120);
+    assert_int_equal(description->sources[1].rtx_payload_type, 124);
+    assert_int_equal(description->extensions.mid, 3);
+    assert_int_equal(description->extensions.transport_cc, 7);
+    assert_string_equal(description->remote_ufrag, "04ef42e4");
+    assert_int_equal(count(answer->text, "a=sendonly"), 12);
 }
 
 static void transport_may_stand_at_the_session(void **state)
@@ -270,7 +291,8 @@ int main(void)
         cmocka_unit_test(simulcast_offer_is_answered_with_one_layer),
         cmocka_unit_test(sendrecv_lines_are_sources_and_slots),
         cmocka_unit_test(bundle_only_lines_with_port_0_are_taken),
-        cmocka_unit_test(firefox_offer_gets_in_and_its_data_channel_does_not),
+        cmocka_unit_test(opus_without_its_channels_is_taken_and_answered_with_them),
+        cmocka_unit_test(firefox_offer_of_the_page_gives_three_sources_and_twelve_slots),
         cmocka_unit_test(transport_may_stand_at_the_session),
         cmocka_unit_test(offer_without_something_needed_is_refused_in_words),
         cmocka_unit_test(offers_over_the_bounds_are_refused),

@@ -88,3 +88,5 @@ void bus_acknowledge(BusRequest *request);
 // Answers with reason's code, name and sentence (detail, may be NULL, is appended), one log line
 // (request.refused) and the counter.
 void bus_refuse(BusRequest *request, Refusal reason, const char *detail);
+// The same, for a reason whose end is known: the answer's retry_after says so.
+void bus_refuse_for(BusRequest *request, Refusal reason, const char *detail, guint retry_after_s);

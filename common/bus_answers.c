@@ -326,3 +326,13 @@ void bus_refuse(BusRequest *request, Refusal reason, const char *detail)
     if (may_answer(request))
         conclude(request, new_refusal(request->message, reason, detail));
 }
+
+void bus_refuse_for(BusRequest *request, Refusal reason, const char *detail, guint retry_after_s)
+{
+    if (!may_answer(request))
+        return;
+    Envelope *answer = new_refusal(request->message, reason, detail);
+    answer->body->has_retry_after = TRUE;
+    answer->body->retry_after = retry_after_s;
+    conclude(request, answer);
+}

@@ -27,7 +27,9 @@
     REASON(stale_epoch, 409, "the room has been placed elsewhere since")                           \
     REASON(handshake_expected, 400, "the first message must be open")                              \
     REASON(bad_origin, 403, "pages from that origin may not connect")                              \
-    REASON(not_participating, 401, "only participants of the room may")
+    REASON(not_participating, 401, "only participants of the room may")                            \
+    REASON(overloaded, 503, "too much is under way already")                                       \
+    REASON(quarantined, 503, "the room has crashed again and again and rests for a while")
 
 #define UNAVAILABLE 503 // for now: the asker may come again
 #define RETRY_AFTER_S 2

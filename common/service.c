@@ -52,12 +52,21 @@ static const ServiceRow *find_row(const Group *group, EnvelopeType type)
     return NULL;
 }
 
+static void answer_ping(BusRequest *request)
+{
+    g_autoptr(Json) body = json_new_object();
+    json_set_number(body, "code", 200);
+    bus_answer(request, body);
+}
+
 static void on_message(const Envelope *message, BusRequest *request, gpointer user)
 {
     const Group *group = user;
     const ServiceRow *row = find_row(group, message->type);
     if (row != NULL)
         row->handle(group->service, message, request);
+    else if (request != NULL && message->type == MSG__ENVELOPE__TYPE__PING)
+        answer_ping(request);
     else if (request != NULL)
         bus_refuse(request, MSG__REFUSAL__REASON__unsupported, envelope_type_text(message));
 }

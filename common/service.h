@@ -12,8 +12,9 @@ typedef struct Service Service;
 
 // One row: messages of `type` (MSG__ENVELOPE__TYPE__UNKNOWN: of any type) to `address` go to
 // `handle`. address: a URL in which %D stands for suite.domain, %P for the process name and %I for
-// the id in it; a trailing "/" means everything below. request is NULL for publications. A request
-// to a routed address that no row takes is refused (unsupported).
+// the id in it; a trailing "/" means everything below. request is NULL for publications. A ping
+// that no row takes is answered 200: whoever asks wants to know whether the process lives. Any
+// other request to a routed address that no row takes is refused (unsupported).
 typedef struct {
     const char *address;
     EnvelopeType type;

@@ -17,6 +17,8 @@ const SENTENCES = {
     too_many: 'Too many requests. Please wait a moment.',
     room_full: 'The room is full.',
     no_capacity: 'The server has no capacity left for this room.',
+    overloaded: 'The server is very busy at present. Please try again in a moment.',
+    quarantined: 'This room has crashed several times and is closed for a minute.',
     bad_offer: 'The server cannot use what this browser offers to send.',
     not_stored: 'The server cannot store anything at present.',
     timeout: 'The server did not answer in time.',

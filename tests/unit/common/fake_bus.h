@@ -245,6 +245,16 @@ void bus_refuse(BusRequest *request, Refusal reason, const char *detail)
     bus_answer(request, body);
 }
 
+void bus_refuse_for(BusRequest *request, Refusal reason, const char *detail, guint retry_after_s)
+{
+    (void)detail;
+    g_autoptr(Json) body = json_new_object();
+    json_set_number(body, "code", refusal_code(reason));
+    json_set_text(body, "reason", refusal_name(reason));
+    json_set_number(body, "retry_after", retry_after_s);
+    bus_answer(request, body);
+}
+
 static void fake_no_route(const Envelope *message, guint64 number)
 {
     g_autoptr(Json) body = json_new_object();

@@ -19,6 +19,9 @@ typedef struct {
 } Pauses;
 
 struct Caller {
+    char *room;
+    guint label;
+    guint64 epoch; // that is waited for
     WsClient *ws;
     NativePeer *peer;
     char *sdp;
@@ -48,13 +51,26 @@ static gboolean is_connected(gpointer user)
     return native_peer_state(((Caller *)user)->peer) >= NATIVE_READY;
 }
 
-static void join(Caller *caller, const char *room)
+static void make_peer(Caller *caller)
 {
+    const NativeSettings settings = {.label = caller->label,
+                                     .audio_slots = SLOTS,
+                                     .video_slots = SLOTS,
+                                     .on_packet = on_packet,
+                                     .user = caller};
+    caller->peer = native_peer_new(&settings);
+    memset(caller->pauses, 0, sizeof caller->pauses);
+}
+
+static void join(Caller *caller)
+{
+    const char *room = caller->room;
     g_autoptr(Json) body =
         ws_client_join(caller->ws, room, "caller", native_peer_offer(caller->peer));
     if (ws_code(body) != 200)
         fail_msg("the join to %s is answered %d: %s", room, ws_code(body),
                  body != NULL ? json_get_text(body, "desc") : "not in time");
+    g_free(caller->sdp);
     caller->sdp = g_strdup(
         json_text(json_get_path(json_get(body, "answer"), "data.connectionDescription.sdp")));
     assert_non_null(caller->sdp);
@@ -68,16 +84,13 @@ static void join(Caller *caller, const char *room)
 Caller *caller_new(Suite *suite, const char *room, guint label)
 {
     Caller *caller = g_new0(Caller, 1);
-    const NativeSettings settings = {.label = label,
-                                     .audio_slots = SLOTS,
-                                     .video_slots = SLOTS,
-                                     .on_packet = on_packet,
-                                     .user = caller};
+    caller->room = g_strdup(room);
+    caller->label = label;
     caller->ws = ws_client_new(suite_gateway_port(suite));
-    caller->peer = native_peer_new(&settings);
+    make_peer(caller);
     if (!ws_client_open(caller->ws, "caller"))
         fail_msg("no session for a caller");
-    join(caller, room);
+    join(caller);
     return caller;
 }
 
@@ -88,6 +101,7 @@ void caller_free(Caller *caller)
     native_peer_free(caller->peer);
     ws_client_free(caller->ws);
     g_free(caller->sdp);
+    g_free(caller->room);
     g_free(caller);
 }
 
@@ -104,6 +118,37 @@ NativePeer *caller_peer(const Caller *caller)
 const char *caller_answer_sdp(const Caller *caller)
 {
     return caller->sdp;
+}
+
+static const Json *placement_of(const Caller *caller)
+{
+    return json_get(sync_object_data(ws_client_communication(caller->ws)), "placement");
+}
+
+guint64 caller_epoch(const Caller *caller)
+{
+    return (guint64)json_get_number(placement_of(caller), "epoch", 0);
+}
+
+const char *caller_media(const Caller *caller)
+{
+    return json_get_text(placement_of(caller), "media");
+}
+
+static gboolean is_placed(gpointer user)
+{
+    const Caller *caller = user;
+    return caller_epoch(caller) >= caller->epoch;
+}
+
+void caller_follow(Caller *caller, guint64 epoch)
+{
+    caller->epoch = epoch;
+    if (!suite_until(is_placed, caller, MEDIA_MS))
+        fail_msg("%s is not placed anew", caller->room);
+    native_peer_free(caller->peer);
+    make_peer(caller);
+    join(caller);
 }
 
 static guint seen(const Caller *caller,

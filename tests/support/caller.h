@@ -18,6 +18,13 @@ WsClient *caller_ws(const Caller *caller);
 NativePeer *caller_peer(const Caller *caller);
 const char *caller_answer_sdp(const Caller *caller);
 
+// Of the room's process, as the Communication tells: its epoch, its address (owned by the object).
+guint64 caller_epoch(const Caller *caller);
+const char *caller_media(const Caller *caller);
+// Waits until the room is placed under this epoch, then joins again with a fresh peer, as browsers
+// do. Fails the test if it does not come to that.
+void caller_follow(Caller *caller, guint64 epoch);
+
 // Waits until so many others are seen and heard. Fails the test if they are not.
 void caller_wait_media(Caller *caller, guint others);
 // Of those slots that carry something; from caller_reset_pauses (or the start) until now.

@@ -209,15 +209,7 @@ const char *stage_place(Stage *stage, const char *room, guint64 epoch)
 
 pid_t stage_pid(const Stage *stage, const char *media)
 {
-    g_autofree char *path = g_build_filename(suite_folder(stage->suite), "media-worker.log", NULL);
-    g_autofree char *log = NULL;
-    g_autofree char *process = g_strconcat(" media-", url_last_segment(media), " ", NULL);
-    assert_true(g_file_get_contents(path, &log, NULL, NULL));
-    g_auto(GStrv) lines = g_strsplit(log, "\n", -1);
-    for (guint i = 0; lines[i] != NULL; i++)
-        if (strstr(lines[i], process) != NULL && strstr(lines[i], "service.started pid=") != NULL)
-            return atoi(strstr(lines[i], "pid=") + 4);
-    return 0;
+    return suite_media_pid(stage->suite, media);
 }
 
 void stage_change(Stage *stage, const char *room, const char *attribute, Json *value)

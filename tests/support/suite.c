@@ -317,6 +317,31 @@ pid_t suite_pid(const Suite *suite, const char *name)
     return process == NULL ? 0 : process->pid;
 }
 
+// The line is "<time> <level> <process> service.started pid=…".
+static pid_t pid_in_log(const char *path, const char *process)
+{
+    g_autofree char *log = NULL;
+    if (!g_file_get_contents(path, &log, NULL, NULL))
+        return 0;
+    g_auto(GStrv) lines = g_strsplit(log, "\n", -1);
+    for (guint i = 0; lines[i] != NULL; i++)
+        if (strstr(lines[i], process) != NULL && strstr(lines[i], "service.started pid=") != NULL)
+            return atoi(strstr(lines[i], "pid=") + 4);
+    return 0;
+}
+
+pid_t suite_media_pid(const Suite *suite, const char *media)
+{
+    g_autofree char *process = g_strconcat(" media-", strrchr(media, '/') + 1, " ", NULL);
+    g_autoptr(GDir) folder = g_dir_open(suite->folder, 0, NULL);
+    pid_t pid = 0;
+    for (const char *name; pid == 0 && (name = g_dir_read_name(folder)) != NULL;) {
+        g_autofree char *path = g_build_filename(suite->folder, name, NULL);
+        pid = g_str_has_suffix(name, ".log") ? pid_in_log(path, process) : 0;
+    }
+    return pid;
+}
+
 gboolean suite_is_running(const Suite *suite, const char *name)
 {
     return suite_pid(suite, name) != 0;

@@ -39,6 +39,8 @@ void suite_start_all(Suite *suite);
 void suite_kill(Suite *suite, const char *name, int signal);
 gboolean suite_is_running(const Suite *suite, const char *name);
 pid_t suite_pid(const Suite *suite, const char *name); // 0 if it does not run
+// Of the room process at this address (hyperty://D/media/<id>), as the logs tell; 0: in none.
+pid_t suite_media_pid(const Suite *suite, const char *media);
 
 // Runs the main loop until condition(user) is TRUE or `timeout_ms` have passed; returns the
 // condition's last value. The condition is asked after each dispatch and at least each 10 ms.

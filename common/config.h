@@ -37,6 +37,9 @@
         "SQLite file of rooms and participants")                                                   \
     KEY(REGISTRY_GRACE_S, "registry.grace_s", "20", FALSE,                                         \
         "seconds for which a participant without session and media is kept")                       \
+    KEY(REGISTRY_QUARANTINE_S, "registry.quarantine_s", "60", FALSE,                               \
+        "seconds for which a room gets no process after it has killed two within a minute; 0: "    \
+        "never")                                                                                   \
     KEY(MEDIA_PORTS, "media.ports", "50000-50199", FALSE, "UDP ports of rooms, one a room")        \
     KEY(MEDIA_LISTEN, "media.listen", "", FALSE,                                                   \
         "addresses that rooms offer, separated by commas; empty: every interface that is up, or "  \

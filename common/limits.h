@@ -89,6 +89,17 @@
 #define LIMIT_PRESENCES 20000        // processes whose presence is remembered
 #define LIMIT_PRESENCE_LIVE_MS 5000  // silence that counts as death, while we hear ourselves
 #define LIMIT_PRESENCE_FRESH_MS 3000 // of what a presence says about silent participants
+#define LIMIT_HEARING_MS 2500 // without our own presence we are deaf; without theirs, others silent
+#define LIMIT_SILENT_TOGETHER_MS 10000 // who has been silent for longer fell silent another time
+#define LIMIT_PROBE_MS 300             // for an answer of a process whose last subscription went
+#define LIMIT_HOLD_MS 30000 // after most workers fell silent together nothing is placed again
+#define LIMIT_KILLS 2       // processes that a room may kill ...
+#define LIMIT_KILLS_WITHIN_MS 60000 // ... within this time before it is quarantined
+#define LIMIT_REPLACEMENT_PAUSE_MS                                                                 \
+    10000                            // between two tries of a room that nobody can take, at most
+#define LIMIT_PLACEMENTS_UNDER_WAY 8 // each starts a process, and its people come all at once
+#define LIMIT_PLACEMENTS_WAITING 256 // rooms ahead of a new one: more than a join's patience holds
+#define LIMIT_JOINS_UNDER_WAY 4096   // of all rooms: about a second of what the registry can take
 
 // Media, per room process.
 #define LIMIT_PEERS LIMIT_PARTICIPANTS

@@ -24,6 +24,16 @@
     METRIC(JOINS_STORED, "joins_stored_total", "joins made durable and answered 200")              \
     METRIC(ROOMS, "rooms", "rooms that exist now")                                                 \
     METRIC(PARTICIPANTS, "participants", "participants of all rooms now")                          \
+    METRIC(ROOMS_REPLACED, "rooms_replaced_total", "rooms that got a new process by themselves")   \
+    METRIC(ROOMS_HOMELESS, "rooms_homeless", "rooms with people in them that have no process now") \
+    METRIC(QUARANTINES, "quarantines_total",                                                       \
+           "rooms put into quarantine: they killed two processes")                                 \
+    METRIC(PROCESSES_LOST, "processes_lost_total",                                                 \
+           "workers and room processes found dead without their host's word")                      \
+    METRIC(MASS_SILENCES, "mass_silences_total",                                                   \
+           "times that most workers fell silent together, and nothing was placed again")           \
+    METRIC(PLACEMENTS_WAITING, "placements_waiting",                                               \
+           "rooms that wait for their turn to be placed")                                          \
     METRIC(STORE_FAILED, "store_failed_total", "commits of the registry's store that failed")      \
     METRIC(GATEWAY_SESSIONS, "gateway_sessions", "sessions, those that are away included")         \
     METRIC(GATEWAY_SOCKETS, "gateway_websockets", "open WebSockets")                               \

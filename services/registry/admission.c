@@ -20,6 +20,7 @@
 #include "common/metrics.h"
 #include "common/sync_wire.h"
 #include "registry/conference.h"
+#include "registry/failover.h"
 #include "registry/media.h"
 #include "registry/placement.h"
 #include "registry/reply.h"
@@ -52,6 +53,7 @@ typedef struct {
 struct Admissions {
     Registry *registry;
     GHashTable *doors; // room id -> Door
+    guint count;       // of Admission
 };
 
 static void go(Admission *admission);
@@ -61,6 +63,7 @@ static void admission_free(gpointer data)
     Admission *admission = data;
     if (admission->asked != 0)
         bus_cancel(admission->door->admissions->registry->bus, admission->asked);
+    admission->door->admissions->count--;
     g_source_remove(admission->timer);
     bus_request_unref(admission->request);
     join_free(admission->join);
@@ -99,13 +102,7 @@ gboolean admissions_are_under_way(const Admissions *admissions, const char *room
 
 guint admissions_count(const Admissions *admissions)
 {
-    guint count = 0;
-    GHashTableIter iter;
-    gpointer door;
-    g_hash_table_iter_init(&iter, admissions->doors);
-    while (g_hash_table_iter_next(&iter, NULL, &door))
-        count += g_queue_get_length(&((Door *)door)->joins);
-    return count;
+    return admissions->count;
 }
 
 static Registry *registry_of(const Admission *admission)
@@ -141,16 +138,26 @@ static void put_out(const Admission *admission)
         media_drop(registry_of(admission)->bus, &placement, admission->join->connection);
 }
 
-static void refuse(Admission *admission, Refusal reason, const char *detail)
+// retry_after_s: 0: as usual for that reason.
+static void refuse_for(Admission *admission, Refusal reason, const char *detail,
+                       guint retry_after_s)
 {
     log_set_trace(admission->join->trace);
     log_event(LOG_INFO, "join.refused", "room=%s participant=%s reason=%s detail=%s",
               admission->join->room, admission->join->participant, refusal_name(reason),
               log_quote(detail != NULL ? detail : ""));
     put_out(admission);
-    bus_refuse(admission->request, reason, detail);
+    if (retry_after_s > 0)
+        bus_refuse_for(admission->request, reason, detail, retry_after_s);
+    else
+        bus_refuse(admission->request, reason, detail);
     leave_door(admission);
     log_set_trace(NULL);
+}
+
+static void refuse(Admission *admission, Refusal reason, const char *detail)
+{
+    refuse_for(admission, reason, detail, 0);
 }
 
 static gboolean on_deadline(gpointer user)
@@ -389,12 +396,28 @@ static void on_placed(const char *room, Refusal reason, gpointer user)
         go_all(door, reason);
 }
 
+static Refusal may_be_placed(const Admission *admission, guint *ret_retry_after_s)
+{
+    const Registry *registry = registry_of(admission);
+    Refusal refusal = failover_refusal(registry->failover, admission->door->room,
+                                       g_get_monotonic_time(), ret_retry_after_s);
+    if (refusal == MSG__REFUSAL__REASON__none && placements_are_crowded(registry->placements))
+        return MSG__REFUSAL__REASON__overloaded;
+    return refusal;
+}
+
 static void wait_for_placement(Admission *admission)
 {
     Door *door = admission->door;
+    guint retry_after_s = 0;
     admission->place = WAITING;
     if (door->placing)
         return;
+    Refusal refusal = may_be_placed(admission, &retry_after_s);
+    if (refusal != MSG__REFUSAL__REASON__none) {
+        refuse_for(admission, refusal, NULL, retry_after_s);
+        return;
+    }
     door->placing = TRUE;
     log_set_trace(admission->join->trace);
     placements_place(registry_of(admission)->placements, door->room, on_placed, door->admissions);
@@ -417,6 +440,29 @@ static void go(Admission *admission)
         clear(admission, room);
     else
         admit(admission, room);
+}
+
+static GPtrArray *asked_there(const Door *door)
+{
+    GPtrArray *asked = g_ptr_array_new();
+    for (const GList *link = door->joins.head; link != NULL; link = link->next)
+        if (((const Admission *)link->data)->asked != 0)
+            g_ptr_array_add(asked, link->data);
+    return asked;
+}
+
+void admissions_turn_away(Admissions *admissions, const char *room)
+{
+    const Door *door = g_hash_table_lookup(admissions->doors, room);
+    if (door == NULL)
+        return;
+    g_autoptr(GPtrArray) asked = asked_there(door);
+    for (guint i = 0; i < asked->len; i++) { // the last one may take the door with it
+        Admission *admission = asked->pdata[i];
+        bus_cancel(admissions->registry->bus, admission->asked);
+        admission->asked = 0;
+        go(admission);
+    }
 }
 
 // --- arrivals and departures
@@ -445,6 +491,7 @@ void admissions_start(Admissions *admissions, Join *join, BusRequest *request, g
 {
     guint wait_ms = patience_ms(request);
     Admission *admission = g_new0(Admission, 1);
+    admissions->count++;
     admission->door = door_to(admissions, join->room);
     admission->join = join;
     admission->request = bus_request_ref(request);

@@ -15,6 +15,8 @@ void admissions_free(Admissions *admissions); // NULL is fine; what is under way
 void admissions_start(Admissions *admissions, Join *join, BusRequest *request, gboolean only_if_in);
 gboolean admissions_are_under_way(const Admissions *admissions, const char *room);
 guint admissions_count(const Admissions *admissions);
+// The room's process is gone: who has asked there asks the next one instead of waiting in vain.
+void admissions_turn_away(Admissions *admissions, const char *room);
 // The client leaves before it is in: its joins are refused. room NULL: of any room; connection
 // NULL: any of the session's. Returns how many.
 guint admissions_give_up(Admissions *admissions, const char *room, const char *session,

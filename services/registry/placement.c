@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // See placement.h. One placement is a chain of four links: choose a worker (or wait for one), spend
 // an epoch (a commit, which also makes the room), ask the worker, settle (a commit). A worker that
-// cannot leads back to the first link, at most three times.
+// cannot leads back to the first link, at most three times. A turn is held from the choice of a
+// worker to its answer's end, so that who waits for a worker keeps nobody else waiting.
 #include "registry/placement.h"
+#include <string.h>
 #include "common/codec.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "common/metrics.h"
 #include "common/url.h"
 #include "proto/communication.pb-c.h"
 #include "registry/conference.h"
@@ -14,27 +17,33 @@
 #define WAIT_MS LIMIT_DEADLINE_SERVICE_MS // for a worker: they tell their presence each second
 
 typedef struct {
+    PlacementDone done;
+    gpointer user;
+} Waiter;
+
+typedef struct {
     Registry *registry;
     char *room;
     char *trace;
-    PlacementDone done;
-    gpointer user;
+    GArray *waiters;   // of Waiter
     GHashTable *tried; // processes
     char *worker;      // process that is being asked, NULL if none
     char *worker_url;
     guint64 epoch;
-    guint64 asked; // number of the request, 0 if none
-    guint wait;    // timer while it waits for a worker
+    guint64 asked;      // number of the request, 0 if none
+    guint wait;         // timer while it waits for a worker
+    gboolean is_queued; // waits for its turn
+    gboolean has_turn;  // counts as under way
     Msg__Placement *granted;
     Refusal failure; // what to say if no worker is left to ask
 } Placement;
 
 struct Placements {
     Registry *registry;
-    GHashTable *all; // of Placement
+    GHashTable *by_room; // room id -> Placement
+    GQueue queue;        // of Placement that wait for their turn, borrowed
+    guint under_way;
 };
-
-static void try_next(Placement *placement);
 
 static void placement_free(gpointer data)
 {
@@ -45,6 +54,7 @@ static void placement_free(gpointer data)
         g_source_remove(placement->wait);
     if (placement->granted != NULL)
         codec_free(placement->granted);
+    g_array_unref(placement->waiters);
     g_hash_table_unref(placement->tried);
     g_free(placement->worker);
     g_free(placement->worker_url);
@@ -57,7 +67,8 @@ Placements *placements_new(Registry *registry)
 {
     Placements *placements = g_new0(Placements, 1);
     placements->registry = registry;
-    placements->all = g_hash_table_new_full(NULL, NULL, placement_free, NULL);
+    placements->by_room = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, placement_free);
+    g_queue_init(&placements->queue);
     return placements;
 }
 
@@ -65,8 +76,59 @@ void placements_free(Placements *placements)
 {
     if (placements == NULL)
         return;
-    g_hash_table_unref(placements->all);
+    g_queue_clear(&placements->queue);
+    g_hash_table_unref(placements->by_room);
     g_free(placements);
+}
+
+// --- turns
+
+static void try_next(Placement *placement);
+
+static void tell_waiting(const Placements *placements)
+{
+    metrics_set(METRIC_PLACEMENTS_WAITING, g_queue_get_length((GQueue *)&placements->queue));
+}
+
+static void queue_up(Placement *placement)
+{
+    Placements *placements = placement->registry->placements;
+    placement->is_queued = TRUE;
+    g_queue_push_tail(&placements->queue, placement);
+    tell_waiting(placements);
+}
+
+static gboolean is_turn_free(const Placements *placements)
+{
+    return placements->under_way < LIMIT_PLACEMENTS_UNDER_WAY;
+}
+
+static void take_turn(Placement *placement)
+{
+    placement->registry->placements->under_way++;
+    placement->has_turn = TRUE;
+}
+
+static void leave_turn(Placement *placement)
+{
+    placement->registry->placements->under_way -= placement->has_turn;
+    placement->has_turn = FALSE;
+}
+
+// Who has no worker to ask gives its turn to the next one.
+static void let_next(Placements *placements)
+{
+    while (is_turn_free(placements) && !g_queue_is_empty(&placements->queue)) {
+        Placement *next = g_queue_pop_head(&placements->queue);
+        next->is_queued = FALSE;
+        try_next(next);
+    }
+    tell_waiting(placements);
+}
+
+gboolean placements_are_crowded(const Placements *placements)
+{
+    return g_queue_get_length((GQueue *)&placements->queue) >= LIMIT_PLACEMENTS_WAITING;
 }
 
 static void finish(Placement *placement, Refusal reason)
@@ -75,9 +137,14 @@ static void finish(Placement *placement, Refusal reason)
     if (reason != MSG__REFUSAL__REASON__none)
         log_event(LOG_WARNING, "placement.failed", "room=%s reason=%s", placement->room,
                   refusal_name(reason));
-    g_hash_table_steal(placements->all, placement);
-    placement->done(placement->room, reason, placement->user);
+    g_hash_table_steal(placements->by_room, placement->room);
+    leave_turn(placement);
+    for (guint i = 0; i < placement->waiters->len; i++) {
+        const Waiter *waiter = &g_array_index(placement->waiters, Waiter, i);
+        waiter->done(placement->room, reason, waiter->user);
+    }
     placement_free(placement);
+    let_next(placements);
 }
 
 // --- fourth link: what the worker granted, into the Communication
@@ -99,11 +166,13 @@ static void on_settled(Refusal result, gpointer user)
 {
     Placement *placement = user;
     RoomPlacement granted = {placement->epoch, placement->granted->media, placement->worker_url};
-    if (result == MSG__REFUSAL__REASON__none)
+    if (result == MSG__REFUSAL__REASON__none) {
+        presences_expect(placement->registry->presences, granted.media, g_get_monotonic_time());
         log_event(LOG_INFO, "placement.settled", "room=%s epoch=%" G_GUINT64_FORMAT " media=%s",
                   placement->room, placement->epoch, granted.media);
-    else
+    } else {
         media_close(placement->registry->bus, &granted);
+    }
     finish(placement, result);
 }
 
@@ -153,7 +222,9 @@ static void on_answered(const Envelope *answer, gpointer user)
             placement->failure = MSG__REFUSAL__REASON__timeout;
         log_event(LOG_WARNING, "placement.refused", "room=%s worker=%s code=%d", placement->room,
                   placement->worker, envelope_code(answer));
+        leave_turn(placement);
         try_next(placement);
+        let_next(placement->registry->placements);
     }
     log_set_trace(NULL);
 }
@@ -199,11 +270,16 @@ static gboolean on_waited(gpointer user)
     return G_SOURCE_REMOVE;
 }
 
-static void take_worker(Placement *placement, Presence *worker)
+static void stop_waiting(Placement *placement)
 {
     if (placement->wait != 0)
         g_source_remove(placement->wait);
     placement->wait = 0;
+}
+
+static void take_worker(Placement *placement, Presence *worker)
+{
+    take_turn(placement);
     g_free(placement->worker);
     g_free(placement->worker_url);
     placement->worker = g_strdup(worker->process);
@@ -213,38 +289,88 @@ static void take_worker(Placement *placement, Presence *worker)
     batch_add(placement->registry->batch, &(BatchStep){apply_spend, on_spent, placement, FALSE});
 }
 
+// Where workers live and none can take the room, waiting is of no use to who wants to come in.
+static void wait_or_fail(Placement *placement, gint64 now_us)
+{
+    gboolean asked = g_hash_table_size(placement->tried) > 0;
+    if (placement->wait != 0)
+        return;
+    if (asked || presences_have_worker(placement->registry->presences, now_us))
+        placement->wait = g_idle_add_full(G_PRIORITY_DEFAULT, on_waited, placement, NULL);
+    else
+        placement->wait = g_timeout_add(WAIT_MS, on_waited, placement);
+}
+
 // Never finishes from within: a failure comes in a later turn.
 static void try_next(Placement *placement)
 {
+    gint64 now_us = g_get_monotonic_time();
     Presence *worker = NULL;
     if (g_hash_table_size(placement->tried) < LIMIT_PLACEMENT_TRIES)
-        worker = presences_choose_worker(placement->registry->presences, placement->tried,
-                                         g_get_monotonic_time());
-    if (worker != NULL)
+        worker = presences_choose_worker(placement->registry->presences, placement->tried, now_us);
+    if (worker == NULL) {
+        wait_or_fail(placement, now_us);
+        return;
+    }
+    stop_waiting(placement);
+    if (is_turn_free(placement->registry->placements))
         take_worker(placement, worker);
-    else if (placement->wait == 0 && g_hash_table_size(placement->tried) > 0)
-        placement->wait = g_idle_add_full(G_PRIORITY_DEFAULT, on_waited, placement, NULL);
-    else if (placement->wait == 0)
-        placement->wait = g_timeout_add(WAIT_MS, on_waited, placement);
+    else
+        queue_up(placement);
+}
+
+static Placement *placement_new(Registry *registry, const char *room)
+{
+    Placement *placement = g_new0(Placement, 1);
+    placement->registry = registry;
+    placement->room = g_strdup(room);
+    placement->trace = g_strdup(log_trace());
+    placement->failure = MSG__REFUSAL__REASON__no_capacity;
+    placement->waiters = g_array_new(FALSE, FALSE, sizeof(Waiter));
+    placement->tried = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    return placement;
 }
 
 void placements_place(Placements *placements, const char *room, PlacementDone done, gpointer user)
 {
-    Placement *placement = g_new0(Placement, 1);
-    placement->registry = placements->registry;
-    placement->room = g_strdup(room);
-    placement->trace = g_strdup(log_trace());
-    placement->failure = MSG__REFUSAL__REASON__no_capacity;
-    placement->done = done;
-    placement->user = user;
-    placement->tried = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_hash_table_add(placements->all, placement);
-    try_next(placement);
+    Waiter waiter = {done, user};
+    Placement *placement = g_hash_table_lookup(placements->by_room, room);
+    gboolean is_new = placement == NULL;
+    if (is_new) {
+        placement = placement_new(placements->registry, room);
+        g_hash_table_insert(placements->by_room, placement->room, placement);
+    }
+    g_array_append_val(placement->waiters, waiter);
+    if (is_new && g_queue_is_empty(&placements->queue))
+        try_next(placement);
+    else if (is_new)
+        queue_up(placement);
+}
+
+static gboolean is_asking(const Placement *placement, const char *worker)
+{
+    return placement->asked != 0 && strcmp(placement->worker, worker) == 0;
+}
+
+void placements_forsake(Placements *placements, const char *worker)
+{
+    g_autoptr(GList) all = g_hash_table_get_values(placements->by_room);
+    for (const GList *link = all; link != NULL; link = link->next) {
+        Placement *placement = link->data;
+        if (!is_asking(placement, worker))
+            continue;
+        bus_cancel(placements->registry->bus, placement->asked);
+        placement->asked = 0;
+        worker_of(placement)->asked--;
+        leave_turn(placement);
+        try_next(placement);
+    }
+    let_next(placements);
 }
 
 void placements_retry(Placements *placements)
 {
-    g_autoptr(GList) all = g_hash_table_get_keys(placements->all);
+    g_autoptr(GList) all = g_hash_table_get_values(placements->by_room);
     for (const GList *link = all; link != NULL; link = link->next) {
         Placement *placement = link->data;
         if (placement->wait != 0 && g_hash_table_size(placement->tried) == 0)

@@ -50,14 +50,15 @@ static gboolean is_sound(const Msg__Presence *message, const char *source)
            (room == NULL || room->n_silent <= LIMIT_PARTICIPANTS);
 }
 
-static Presence *add(Presences *presences, const Msg__Presence *message)
+static Presence *add(Presences *presences, const char *process, const char *role,
+                     const char *address)
 {
     if (g_hash_table_size(presences->by_process) >= LIMIT_PRESENCES)
         return NULL;
     Presence *presence = g_new0(Presence, 1);
-    presence->process = g_strdup(message->process);
-    presence->role = g_strdup(message->role);
-    presence->address = g_strdup(message->address);
+    presence->process = g_strdup(process);
+    presence->role = g_strdup(role);
+    presence->address = g_strdup(address);
     g_hash_table_insert(presences->by_process, presence->process, presence);
     if (presence->address != NULL)
         g_hash_table_replace(presences->by_address, presence->address, presence);
@@ -83,24 +84,33 @@ gboolean presences_hear(Presences *presences, const Msg__Presence *message, cons
         return FALSE;
     Presence *presence = presences_find(presences, message->process);
     if (presence == NULL)
-        presence = add(presences, message);
+        presence = add(presences, message->process, message->role, message->address);
     if (presence == NULL)
         return FALSE;
+    if (presence->state == PRESENCE_ENDED)
+        return FALSE;
+    presence_learn(presence, PRESENCE_HEARD, now_us);
+    presence->spoke = TRUE;
     presence->draining = message->draining;
-    presence->gone = FALSE;
     presence->capacity = message->capacity;
     presence->load = message->load;
     presence->granted = 0;
-    presence->heard_us = now_us;
     remember_room(presence, message->room);
     return TRUE;
 }
 
-void presences_gone(Presences *presences, const char *process)
+Presence *presences_expect(Presences *presences, const char *address, gint64 now_us)
 {
-    Presence *presence = presences_find(presences, process);
+    Presence *presence = presences_at(presences, address);
+    g_autofree char *process = g_strconcat("media-", url_last_segment(address), NULL);
+    if (presence == NULL && url_is_key(process) && presences_find(presences, process) == NULL) {
+        presence = add(presences, process, "media", address);
+        if (presence != NULL)
+            presence->heard_us = now_us;
+    }
     if (presence != NULL)
-        presence->gone = TRUE;
+        presence->expected = TRUE;
+    return presence;
 }
 
 void presences_restart(Presences *presences, gint64 now_us)
@@ -111,7 +121,8 @@ void presences_restart(Presences *presences, gint64 now_us)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         Presence *presence = value;
         presence->heard_us = now_us;
-        presence->gone = FALSE;
+        if (presence->state == PRESENCE_SUSPECT)
+            presence->state = PRESENCE_LIVE;
     }
 }
 
@@ -135,14 +146,84 @@ Presence *presences_find(const Presences *presences, const char *process)
     return g_hash_table_lookup(presences->by_process, process);
 }
 
-const Presence *presences_at(const Presences *presences, const char *address)
+Presence *presences_at(const Presences *presences, const char *address)
 {
     return g_hash_table_lookup(presences->by_address, address);
 }
 
+GList *presences_all(const Presences *presences)
+{
+    return g_hash_table_get_values(presences->by_process);
+}
+
+// --- what is found out
+
+static gboolean is_silent_for(const Presence *presence, gint64 ms, gint64 now_us)
+{
+    return now_us - presence->heard_us >= ms * G_TIME_SPAN_MILLISECOND;
+}
+
+gboolean presence_learn(Presence *presence, PresenceEvent event, gint64 now_us)
+{
+    static const PresenceState next[][PRESENCE_END + 1] = {
+        // from           heard          gone              unanswered     silent         end
+        [PRESENCE_LIVE] = {PRESENCE_LIVE, PRESENCE_SUSPECT, PRESENCE_LIVE, PRESENCE_LOST,
+                           PRESENCE_ENDED},
+        [PRESENCE_SUSPECT] = {PRESENCE_LIVE, PRESENCE_SUSPECT, PRESENCE_LOST, PRESENCE_LOST,
+                              PRESENCE_ENDED},
+        [PRESENCE_LOST] = {PRESENCE_LIVE, PRESENCE_LOST, PRESENCE_LOST, PRESENCE_LOST,
+                           PRESENCE_ENDED},
+        [PRESENCE_ENDED] = {PRESENCE_ENDED, PRESENCE_ENDED, PRESENCE_ENDED, PRESENCE_ENDED,
+                            PRESENCE_ENDED},
+    };
+    PresenceState before = presence->state;
+    presence->state = next[before][event];
+    if (event == PRESENCE_HEARD)
+        presence->heard_us = now_us;
+    if (presence->state == PRESENCE_LOST && before != PRESENCE_LOST)
+        presence->silently = is_silent_for(presence, LIMIT_HEARING_MS, now_us);
+    return presence->state != before;
+}
+
+gboolean presence_is_dead(const Presence *presence)
+{
+    return presence->state == PRESENCE_LOST || presence->state == PRESENCE_ENDED;
+}
+
+gboolean presence_is_media(const Presence *presence)
+{
+    return strcmp(presence->role, "worker") == 0 ||
+           (strcmp(presence->role, "media") == 0 && (presence->room != NULL || presence->expected));
+}
+
+static gboolean has_fallen_silent(const Presence *presence, gint64 now_us)
+{
+    return presence->state != PRESENCE_ENDED &&
+           (presence->state != PRESENCE_LOST || presence->silently) &&
+           is_silent_for(presence, LIMIT_HEARING_MS, now_us) &&
+           !is_silent_for(presence, LIMIT_SILENT_TOGETHER_MS, now_us);
+}
+
+gboolean presences_are_mostly_silent(const Presences *presences, gint64 now_us)
+{
+    guint silent = 0, heard = 0;
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, presences->by_process);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Presence *presence = value;
+        if (!presence_is_media(presence) || !presence->spoke)
+            continue;
+        silent += has_fallen_silent(presence, now_us);
+        heard +=
+            presence->state == PRESENCE_LIVE && !is_silent_for(presence, LIMIT_HEARING_MS, now_us);
+    }
+    return silent > 1 && silent > heard;
+}
+
 gboolean presence_is_live(const Presence *presence, gint64 now_us)
 {
-    return presence != NULL && !presence->gone &&
+    return presence != NULL && presence->state == PRESENCE_LIVE &&
            now_us - presence->heard_us < LIMIT_PRESENCE_LIVE_MS * G_TIME_SPAN_MILLISECOND;
 }
 
@@ -151,10 +232,15 @@ static guint64 load_of(const Presence *worker)
     return (guint64)worker->load + worker->asked + worker->granted;
 }
 
-static gboolean can_take_one(const Presence *worker, GHashTable *tried, gint64 now_us)
+static gboolean takes_rooms(const Presence *worker, gint64 now_us)
 {
     return strcmp(worker->role, "worker") == 0 && worker->address != NULL && !worker->draining &&
-           presence_is_live(worker, now_us) && load_of(worker) < worker->capacity &&
+           presence_is_live(worker, now_us);
+}
+
+static gboolean can_take_one(const Presence *worker, GHashTable *tried, gint64 now_us)
+{
+    return takes_rooms(worker, now_us) && load_of(worker) < worker->capacity &&
            (tried == NULL || !g_hash_table_contains(tried, worker->process));
 }
 
@@ -175,4 +261,15 @@ Presence *presences_choose_worker(const Presences *presences, GHashTable *tried,
         if (can_take_one(value, tried, now_us) && (best == NULL || is_better(value, best)))
             best = value;
     return best;
+}
+
+gboolean presences_have_worker(const Presences *presences, gint64 now_us)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, presences->by_process);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        if (takes_rooms(value, now_us))
+            return TRUE;
+    return FALSE;
 }

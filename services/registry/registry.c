@@ -5,6 +5,8 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "registry/admission.h"
+#include "registry/failover.h"
+#include "registry/judge.h"
 #include "registry/loss.h"
 #include "registry/placement.h"
 
@@ -12,6 +14,7 @@
 #define TICKS_PER_MINUTE 120
 #define TICKS_TO_CATCH_UP 10
 #define GRACE_S_MAX 86400
+#define QUARANTINE_S_MAX 86400
 
 static void on_store_broken(gpointer user)
 {
@@ -46,6 +49,8 @@ static gboolean on_tick(gpointer user)
     Registry *registry = user;
     gint64 now_us = g_get_monotonic_time();
     loss_tick(registry->loss, now_us);
+    judge_tick(registry->judge, now_us);
+    failover_look(registry->failover, now_us);
     if (++registry->ticks % TICKS_TO_CATCH_UP == 0)
         batch_catch_up(registry->batch);
     if (batch_is_idle(registry->batch))
@@ -63,7 +68,7 @@ static void on_link(gboolean connected, gpointer user)
     Registry *registry = user;
     if (!connected)
         return;
-    presences_restart(registry->presences, g_get_monotonic_time());
+    judge_restart(registry->judge, g_get_monotonic_time());
     loss_restart(registry->loss);
 }
 
@@ -81,7 +86,7 @@ static gboolean restore(Registry *registry, const char *path, GError **error)
     return TRUE;
 }
 
-static void make_parts(Registry *registry, guint grace_s)
+static void make_parts(Registry *registry, guint grace_s, guint quarantine_s)
 {
     registry->rooms = rooms_new(registry->bus);
     registry->batch = batch_new(registry->rooms, registry->store, on_store_broken, registry);
@@ -90,14 +95,18 @@ static void make_parts(Registry *registry, guint grace_s)
     registry->placements = placements_new(registry);
     registry->admissions = admissions_new(registry);
     registry->loss = loss_new(registry, grace_s);
+    registry->judge = judge_new(registry);
+    registry->failover = failover_new(registry, quarantine_s);
 }
 
 gboolean registry_start(Service *service, GError **error)
 {
     const Config *config = service_config(service);
     const char *path = config_text(config, CONFIG_REGISTRY_STORE);
-    gint64 grace_s = 0;
-    if (!config_number(config, CONFIG_REGISTRY_GRACE_S, 0, GRACE_S_MAX, &grace_s, error))
+    gint64 grace_s = 0, quarantine_s = 0;
+    if (!config_number(config, CONFIG_REGISTRY_GRACE_S, 0, GRACE_S_MAX, &grace_s, error) ||
+        !config_number(config, CONFIG_REGISTRY_QUARANTINE_S, 0, QUARANTINE_S_MAX, &quarantine_s,
+                       error))
         return FALSE;
     g_autoptr(Store) store = store_open(path, error);
     if (store == NULL)
@@ -106,7 +115,7 @@ gboolean registry_start(Service *service, GError **error)
     registry->service = service;
     registry->bus = service_bus(service);
     registry->store = g_steal_pointer(&store);
-    make_parts(registry, (guint)grace_s);
+    make_parts(registry, (guint)grace_s, (guint)quarantine_s);
     service_set_state(service, registry);
     bus_set_link_handler(registry->bus, on_link, registry);
     registry->tick = g_timeout_add(TICK_MS, on_tick, registry);
@@ -137,6 +146,8 @@ void registry_stop(Service *service)
     g_source_remove(registry->tick);
     bus_set_link_handler(registry->bus, NULL, NULL);
     batch_flush(registry->batch);
+    failover_free(registry->failover);
+    judge_free(registry->judge);
     loss_free(registry->loss);
     admissions_free(registry->admissions);
     placements_free(registry->placements);

@@ -11,6 +11,8 @@
 typedef struct Admissions Admissions;
 typedef struct Placements Placements;
 typedef struct Loss Loss;
+typedef struct Judge Judge;
+typedef struct Failover Failover;
 
 typedef struct {
     Service *service;
@@ -23,6 +25,8 @@ typedef struct {
     Placements *placements;
     Admissions *admissions;
     Loss *loss;
+    Judge *judge;
+    Failover *failover;
     guint tick; // each half second
     guint ticks;
 } Registry;

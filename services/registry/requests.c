@@ -4,11 +4,13 @@
 #include "registry/requests.h"
 #include <string.h>
 #include "common/codec.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/url.h"
 #include "registry/admission.h"
 #include "registry/conference.h"
+#include "registry/failover.h"
 #include "registry/leave.h"
 #include "registry/reply.h"
 
@@ -41,9 +43,12 @@ void on_join(Service *service, const Envelope *message, BusRequest *request)
         return;
     metrics_add(METRIC_JOINS_ASKED, 1);
     g_autoptr(Join) join = join_parse(message, service_domain(service), &refusal, &detail);
-    if (join != NULL)
-        refusal = service_is_draining(service) ? MSG__REFUSAL__REASON__draining
-                                               : conference_on_join_room(join);
+    if (join != NULL && service_is_draining(service))
+        refusal = MSG__REFUSAL__REASON__draining;
+    else if (join != NULL && admissions_count(registry->admissions) >= LIMIT_JOINS_UNDER_WAY)
+        refusal = MSG__REFUSAL__REASON__overloaded;
+    else if (join != NULL)
+        refusal = conference_on_join_room(join);
     if (refusal != MSG__REFUSAL__REASON__none) {
         refuse_join(request, refusal, detail);
         return;
@@ -164,8 +169,8 @@ static void call_room_ended(const Call *call)
               "url=%s media=%s epoch=%" G_GINT64_FORMAT " reason=%s",
               log_quote(url != NULL ? url : ""), log_quote(media != NULL ? media : ""), epoch,
               log_quote(reason != NULL ? reason : ""));
-    if (room != NULL && media != NULL)
-        room_unhouse(room, media, (guint64)epoch);
+    if (room != NULL && media != NULL && url_is_valid(media))
+        failover_ended(call->registry->failover, room, media, (guint64)epoch, reason);
     reply_done(call->request);
 }
 

@@ -472,11 +472,24 @@ RoomPlacement room_placement(const Room *room)
     };
 }
 
-void room_unhouse(Room *room, const char *media, guint64 epoch)
+static gboolean is_placed(const Room *room, const char *media, guint64 epoch)
 {
     RoomPlacement now = room_placement(room);
-    if (now.epoch == epoch && g_strcmp0(now.media, media) == 0)
+    return now.epoch > 0 && now.epoch == epoch && g_strcmp0(now.media, media) == 0;
+}
+
+void room_unhouse(Room *room, const char *media, guint64 epoch)
+{
+    if (is_placed(room, media, epoch))
         room->is_housed = FALSE;
+}
+
+gboolean room_rehouse(Room *room, const char *media, guint64 epoch)
+{
+    if (!is_placed(room, media, epoch))
+        return FALSE;
+    room->is_housed = TRUE;
+    return TRUE;
 }
 
 gboolean room_is_housed(const Room *room)

@@ -95,6 +95,8 @@ RoomPlacement room_placement(const Room *room);
 // The process of this placement is gone; ignored if the room has been placed anew since. On the
 // live room; not stored, for a restart finds out by asking.
 void room_unhouse(Room *room, const char *media, guint64 epoch);
+// It was not gone after all. FALSE: the room has been placed anew since, or never was there.
+gboolean room_rehouse(Room *room, const char *media, guint64 epoch);
 gboolean room_is_housed(const Room *room);
 // Whether its process was there before this registry: it may know peers of whom nothing is stored.
 gboolean room_is_inherited(const Room *room);

@@ -5,6 +5,8 @@
 #include <string.h>
 #include "common/codec.h"
 #include "common/log.h"
+#include "registry/failover.h"
+#include "registry/judge.h"
 #include "registry/media.h"
 #include "registry/placement.h"
 #include "registry/registry.h"
@@ -78,15 +80,25 @@ void on_session_asked(Service *service, const Envelope *message, BusRequest *req
     bus_answer(request, body);
 }
 
-// A room process whose room was closed or has moved while it could not hear it, and in which nobody
-// is: told again to end.
+// Whether this process has no room any more: its room lives elsewhere under a later epoch, or was
+// closed. Where the room is unknown people decide: a lost store file must not end calls.
+static gboolean is_stray(const Registry *registry, const char *address,
+                         const Msg__RoomHealth *health)
+{
+    const Room *room = rooms_find_url(registry->rooms, health->url);
+    if (room == NULL)
+        return health->participants == 0;
+    RoomPlacement placement = room_placement(room);
+    return health->epoch < room_last_epoch(room) &&
+           (health->epoch != placement.epoch || g_strcmp0(placement.media, address) != 0);
+}
+
+// Told again to end: it may not have heard it, stopped or cut off as it was.
 static void end_if_stray(Registry *registry, const Msg__Presence *presence)
 {
     const Msg__RoomHealth *health = presence->room;
-    if (health == NULL || health->url == NULL || presence->address == NULL)
-        return;
-    const Room *room = rooms_find_url(registry->rooms, health->url);
-    if (health->participants > 0 || (room != NULL && health->epoch >= room_placement(room).epoch))
+    if (health == NULL || health->url == NULL || presence->address == NULL ||
+        !is_stray(registry, presence->address, health))
         return;
     RoomPlacement placement = {health->epoch, presence->address, NULL};
     log_event(LOG_INFO, "placement.stray", "media=%s url=%s epoch=%" G_GUINT64_FORMAT,
@@ -94,12 +106,33 @@ static void end_if_stray(Registry *registry, const Msg__Presence *presence)
     media_close(registry->bus, &placement);
 }
 
-static void log_if_new(const Registry *registry, const Msg__Presence *presence)
+// Whether a worker speaks that could not be asked so far.
+static gboolean is_new_worker(const Registry *registry, const Msg__Presence *presence,
+                              gint64 now_us)
 {
-    if (g_strcmp0(presence->role, "worker") == 0 && presence->process != NULL &&
-        presences_find(registry->presences, presence->process) == NULL)
-        log_event(LOG_INFO, "worker.heard", "worker=%s capacity=%u load=%u",
-                  log_quote(presence->process), presence->capacity, presence->load);
+    return g_strcmp0(presence->role, "worker") == 0 && presence->process != NULL &&
+           !presence_is_live(presences_find(registry->presences, presence->process), now_us);
+}
+
+static void on_new_worker(const Registry *registry, const Msg__Presence *presence)
+{
+    log_event(LOG_INFO, "worker.heard", "worker=%s capacity=%u load=%u",
+              log_quote(presence->process), presence->capacity, presence->load);
+    failover_hurry(registry->failover);
+}
+
+static void take_presence(Registry *registry, const Msg__Presence *presence, const char *source)
+{
+    gint64 now_us = g_get_monotonic_time();
+    gboolean is_new = is_new_worker(registry, presence, now_us);
+    if (!presences_hear(registry->presences, presence, source, now_us))
+        return;
+    judge_heard(registry->judge, source, now_us);
+    if (is_new)
+        on_new_worker(registry, presence);
+    end_if_stray(registry, presence);
+    failover_heard(registry->failover, presences_find(registry->presences, source));
+    placements_retry(registry->placements);
 }
 
 void on_presence(Service *service, const Envelope *message, BusRequest *request)
@@ -112,11 +145,7 @@ void on_presence(Service *service, const Envelope *message, BusRequest *request)
         CODEC_FROM_BYTES(Msg__Presence, msg__presence__descriptor, &message->body->value, NULL);
     if (presence == NULL)
         return;
-    log_if_new(registry, presence);
-    if (presences_hear(registry->presences, presence, message->source, g_get_monotonic_time())) {
-        end_if_stray(registry, presence);
-        placements_retry(registry->placements);
-    }
+    take_presence(registry, presence, message->source);
     codec_free(presence);
 }
 
@@ -127,5 +156,5 @@ void on_bus_event(Service *service, const Envelope *message, BusRequest *request
     g_autoptr(Json) value = envelope_value(message);
     const char *process = json_get_text(value, "process");
     if (process != NULL && g_strcmp0(json_get_text(value, "event"), "gone") == 0)
-        presences_gone(registry_of(service)->presences, process);
+        judge_gone(registry_of(service)->judge, process);
 }

@@ -140,18 +140,33 @@ static void without_a_worker_a_join_is_refused_in_time(void **state)
     join(stage, "demo", "ann");
 }
 
-static void a_room_whose_process_is_gone_is_placed_anew_by_the_next_join(void **state)
+static void a_room_whose_process_is_gone_is_placed_anew(void **state)
 {
     Stage *stage = *state;
     const char *url = join(stage, "demo", "ann");
     assert_int_equal(fake_worker_epoch(stage->worker, "demo"), 1);
     fake_worker_end(stage->worker, "demo", TRUE);
-    assert_true(suite_until_logged(stage->suite, "registry", "placement.ended", 1, 5000));
-    assert_string_equal(join(stage, "demo", "ben"), url);
+    assert_true(suite_until_logged(stage->suite, "registry", "room.replaced", 1, 5000));
     assert_int_equal(fake_worker_epoch(stage->worker, "demo"), 2);
-    fake_worker_end(stage->worker, "demo", FALSE); // nobody says so: found out by asking
-    assert_string_equal(join(stage, "demo", "cas"), url);
+    fake_worker_end(stage->worker, "demo", FALSE); // nobody says so: found out
+    assert_true(suite_until_logged(stage->suite, "registry", "room.replaced", 2, 5000));
+    assert_string_equal(join(stage, "demo", "ben"), url);
     assert_int_equal(fake_worker_epoch(stage->worker, "demo"), 3);
+}
+
+static void where_all_workers_are_full_a_join_is_refused_at_once(void **state)
+{
+    Stage *stage = *state;
+    g_autoptr(FakeWorker) small = fake_worker_new(stage->suite, 1);
+    fake_worker_set_start_code(stage->worker, 503);
+    assert_true(suite_until_logged(stage->suite, "registry", "worker.heard", 2, 5000));
+    join(stage, "one", "ann");
+    gint64 asked_us = g_get_monotonic_time();
+    const FakeAnswer *answer = fake_gateway_join(stage->gateway, "two", "ben");
+    assert_int_equal(fake_gateway_wait(answer), 503);
+    assert_string_equal(answer->reason, "no_capacity");
+    assert_int_not_equal(answer->retry_after, 0);
+    assert_true(g_get_monotonic_time() - asked_us < G_USEC_PER_SEC);
 }
 
 static void who_is_away_and_silent_is_lost(void **state)
@@ -210,7 +225,8 @@ int main(void)
         STORY(what_does_not_fit_is_refused_with_a_reason),
         STORY(rooms_go_to_the_less_loaded_worker),
         STORY(without_a_worker_a_join_is_refused_in_time),
-        STORY(a_room_whose_process_is_gone_is_placed_anew_by_the_next_join),
+        STORY(a_room_whose_process_is_gone_is_placed_anew),
+        STORY(where_all_workers_are_full_a_join_is_refused_at_once),
         STORY(who_is_away_and_silent_is_lost),
         STORY(who_is_away_but_has_media_stays),
         STORY(rooms_can_be_found),

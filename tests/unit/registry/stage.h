@@ -14,6 +14,9 @@
 #include "tests/unit/common/fake_bus.h"
 #include "registry/admission.h"
 #include "registry/discovery.h"
+#include "common/metrics.h"
+#include "registry/failover.h"
+#include "registry/judge.h"
 #include "registry/loss.h"
 #include "registry/placement.h"
 #include "registry/registry.h"
@@ -42,7 +45,7 @@ typedef struct {
     Service service;
     Registry registry;
     char *folder, *path;
-    Conduct start, admit, drop, close;
+    Conduct start, admit, drop, close, ping;
     GHashTable *media; // address -> topic, of room processes that were started
     guint64 last_number;
     GPtrArray *requests; // all that came: a registry that dies leaves some unanswered
@@ -109,6 +112,10 @@ static void stage_on_media(const Envelope *message, BusRequest *request, gpointe
 {
     Stage *stage = user;
     g_autoptr(Json) object = json_new_object();
+    if (message->type == MSG__ENVELOPE__TYPE__PING) {
+        stage_conduct(stage, &stage->ping, request, NULL);
+        return;
+    }
     json_set_text(object, "url", "connection://localhost/media-x");
     if (message->type == MSG__ENVELOPE__TYPE__CREATE) {
         g_autoptr(Json) body = envelope_body_json(message);
@@ -124,6 +131,10 @@ static void stage_on_media(const Envelope *message, BusRequest *request, gpointe
 static void stage_on_worker(const Envelope *message, BusRequest *request, gpointer user)
 {
     Stage *stage = user;
+    if (message->type == MSG__ENVELOPE__TYPE__PING) {
+        stage_conduct(stage, &stage->ping, request, NULL);
+        return;
+    }
     g_autoptr(Json) params =
         json_parse_bytes(message->body->params.data, message->body->params.len);
     g_autofree char *media = g_strdup_printf("hyperty://localhost/media/m%u", stage->start.asked);
@@ -151,8 +162,13 @@ static void stage_end_media(Stage *stage, const char *room)
 
 static void stage_hear(Stage *stage, Msg__Presence *presence)
 {
-    presences_hear(stage->registry.presences, presence, presence->process, g_get_monotonic_time());
-    placements_retry(stage->registry.placements);
+    g_autoptr(Envelope) update = envelope_new(MSG__ENVELOPE__TYPE__UPDATE, "ctxt://localhost/x",
+                                              "ctxt://localhost/x/changes");
+    g_autoptr(Json) value = codec_to_json(&presence->base);
+    Msg__Body *body = envelope_body(update);
+    envelope_set(&update->source, presence->process);
+    envelope_set_json(&body->value, &body->has_value, value);
+    on_presence(&stage->service, update, NULL);
 }
 
 static void stage_hear_worker(Stage *stage, const char *process, const char *address)
@@ -177,11 +193,25 @@ static void stage_hear_media(Stage *stage, const char *room_id_, const char *con
     health.epoch = room_placement(room).epoch;
     health.n_silent = g_strv_length((char **)silent);
     health.silent = (char **)silent;
-    presence.process = (char *)"media-m";
+    g_autofree char *process =
+        g_strconcat("media-", strrchr(stage_media(stage, room_id_), '/') + 1, NULL);
+    presence.process = process;
     presence.role = (char *)"media";
     presence.address = (char *)stage_media(stage, room_id_);
     presence.room = &health;
     stage_hear(stage, &presence);
+}
+
+// The broker says that the last subscription of this process went.
+static void stage_gone(Stage *stage, const char *from, const char *process)
+{
+    g_autoptr(Envelope) event = envelope_new(MSG__ENVELOPE__TYPE__EVENT, from, "bus://events");
+    g_autoptr(Json) value = json_new_object();
+    json_set_text(value, "event", "gone");
+    json_set_text(value, "process", process);
+    Msg__Body *body = envelope_body(event);
+    envelope_set_json(&body->value, &body->has_value, value);
+    on_bus_event(&stage->service, event, NULL);
 }
 
 // --- the stage
@@ -221,12 +251,16 @@ static void stage_make_parts(Stage *stage)
     registry->placements = placements_new(registry);
     registry->admissions = admissions_new(registry);
     registry->loss = loss_new(registry, 1);
+    registry->judge = judge_new(registry);
+    registry->failover = failover_new(registry, 60);
     assert_true(store_load(registry->store, stage_restore_room, registry->rooms, NULL));
 }
 
 static void stage_free_parts(Stage *stage)
 {
     Registry *registry = &stage->registry;
+    failover_free(registry->failover);
+    judge_free(registry->judge);
     loss_free(registry->loss);
     admissions_free(registry->admissions);
     placements_free(registry->placements);
@@ -255,6 +289,7 @@ static int stage_set_up(void **state)
     stage->requests = g_ptr_array_new_with_free_func(stage_forget);
     stage->media = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     stage->start.code = stage->admit.code = stage->drop.code = stage->close.code = 200;
+    stage->ping.code = 200;
     stage_make_parts(stage);
     bus_route(stage->registry.bus, WORKER " ", stage_on_worker, stage);
     bus_route(stage->registry.bus, CONFERENCE " ", stage_on_conference, stage);

@@ -119,7 +119,9 @@ static void a_join_ends_when_its_asker_waits_no_longer(void **state)
 static void without_a_worker_a_join_waits_for_one(void **state)
 {
     Stage *stage = *state;
-    presences_gone(stage->registry.presences, "worker-w1");
+    stage->ping.code = 404;
+    stage_gone(stage, "bus://events", "worker-w1");
+    stage_settle();
     g_autoptr(Answer) answer = stage_join(stage, "demo", "ann");
     assert_int_equal(answer->code, 0);
     stage_hear_worker(stage, "worker-w1", WORKER);

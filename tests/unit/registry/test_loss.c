@@ -101,7 +101,7 @@ static void an_earlier_process_of_the_room_proves_nothing(void **state)
     set_room(stage);
     tell_session(stage, "s-ann", "disconnected");
     stage_hear_media(stage, "demo", (const char *[]){"ann", NULL});
-    Presence *media = presences_find(stage->registry.presences, "media-m");
+    Presence *media = presences_find(stage->registry.presences, "media-m0");
     media->room->epoch--;
     let_pass(stage, 5);
     assert_true(is_in(stage, "ann"));

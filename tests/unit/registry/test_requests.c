@@ -122,7 +122,7 @@ static void only_a_host_says_that_a_room_has_ended(void **state)
     assert_true(room_is_housed(stage_room(stage, "demo")));
     g_autoptr(Answer) host = end_room(stage, WORKER, NULL);
     assert_int_equal(host->code, 200);
-    assert_false(room_is_housed(stage_room(stage, "demo")));
+    assert_int_equal(room_placement(stage_room(stage, "demo")).epoch, 2);
 }
 
 int main(void)

@@ -130,14 +130,9 @@ static void only_the_broker_says_who_is_gone(void **state)
     Stage *stage = *state;
     static const char *const from[] = {"hyperty://localhost/eve", "bus://events"};
     for (guint i = 0; i < G_N_ELEMENTS(from); i++) {
-        g_autoptr(Envelope) event =
-            envelope_new(MSG__ENVELOPE__TYPE__EVENT, from[i], "bus://events");
-        const char *text = "{\"event\":\"gone\",\"process\":\"worker-w1\"}";
-        g_autoptr(Json) value = json_parse_bytes((const guint8 *)text, strlen(text));
-        Msg__Body *body = envelope_body(event);
-        envelope_set_json(&body->value, &body->has_value, value);
-        on_bus_event(&stage->service, event, NULL);
-        assert_int_equal(presences_find(stage->registry.presences, "worker-w1")->gone, i == 1);
+        const Presence *worker = presences_find(stage->registry.presences, "worker-w1");
+        stage_gone(stage, from[i], "worker-w1");
+        assert_int_equal(worker->state, i == 1 ? PRESENCE_SUSPECT : PRESENCE_LIVE);
     }
 }
 

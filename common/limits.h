@@ -69,10 +69,12 @@
     (256 * 1024) // bytes waiting for a WebSocket from which nothing more is read meanwhile
 #define LIMIT_SOCKET_STALL_MS 10000 // a WebSocket with bytes waiting that takes none is closed
 #define LIMIT_HELD_WHILE_OPENING 64 // messages that a client sends before the answer to `open`
-#define LIMIT_ALLOCATION 32         // addresses in one allocation
-#define LIMIT_STATIC_FILE (4 * 1024 * 1024) // of the page's folder, kept in memory
-#define LIMIT_PROCESSES 1024                // heard of on the bus
-#define LIMIT_OPENING_RUNTIMES 4096         // runtime URLs whose opens are counted
+#define LIMIT_CLAIM_MS 1000 // for the registry to say whose an address is; then it is taken as free
+#define LIMIT_HELD_WHILE_CLAIMING (1024 * 1024) // bytes that a client sends meanwhile
+#define LIMIT_ALLOCATION 32                     // addresses in one allocation
+#define LIMIT_STATIC_FILE (4 * 1024 * 1024)     // of the page's folder, kept in memory
+#define LIMIT_PROCESSES 1024                    // heard of on the bus
+#define LIMIT_OPENING_RUNTIMES 4096             // runtime URLs whose opens are counted
 
 // Conference.
 #define LIMIT_ROOMS 10000
@@ -100,6 +102,13 @@
 #define LIMIT_PLACEMENTS_UNDER_WAY 8 // each starts a process, and its people come all at once
 #define LIMIT_PLACEMENTS_WAITING 256 // rooms ahead of a new one: more than a join's patience holds
 #define LIMIT_JOINS_UNDER_WAY 4096   // of all rooms: about a second of what the registry can take
+
+// Domain registry.
+#define LIMIT_ENTRIES 100000        // hyperties and objects of all runtimes
+#define LIMIT_ENTRIES_OF_ONE 256    // of one runtime: it has some hyperties and some objects
+#define LIMIT_ENTRY (8 * 1024)      // printed: descriptors are URLs, nobody's data belong here
+#define LIMIT_ENTRY_EXPIRES_S 86400 // the longest lease: who is gone is not listed for ever
+#define LIMIT_ENTRIES_FOUND 200     // in one answer, which goes in parts
 
 // Media, per room process.
 #define LIMIT_PEERS LIMIT_PARTICIPANTS

@@ -29,7 +29,8 @@
     REASON(bad_origin, 403, "pages from that origin may not connect")                              \
     REASON(not_participating, 401, "only participants of the room may")                            \
     REASON(overloaded, 503, "too much is under way already")                                       \
-    REASON(quarantined, 503, "the room has crashed again and again and rests for a while")
+    REASON(quarantined, 503, "the room has crashed again and again and rests for a while")         \
+    REASON(disconnected, 408, "who is asked for is away, and may return")
 
 #define UNAVAILABLE 503 // for now: the asker may come again
 #define RETRY_AFTER_S 2

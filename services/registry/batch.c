@@ -14,6 +14,7 @@ typedef struct {
 struct Batch {
     Rooms *rooms;
     Store *store;
+    Directory *directory;
     GSourceOnceFunc on_broken;
     gpointer user;
     GQueue *waiting; // of BatchStep
@@ -60,6 +61,11 @@ void batch_free(Batch *batch)
     g_ptr_array_unref(batch->owed);
     g_array_unref(batch->remembered);
     g_free(batch);
+}
+
+void batch_set_directory(Batch *batch, Directory *directory)
+{
+    batch->directory = directory;
 }
 
 static Room *find_draft(const Batch *batch, const char *room_id_)
@@ -111,9 +117,14 @@ static void apply(Batch *batch, const GPtrArray *steps, gboolean all, Refusal *r
     }
 }
 
+static gboolean has_entries(const Batch *batch)
+{
+    return batch->directory != NULL && directory_is_unstored(batch->directory);
+}
+
 static gboolean has_work(const Batch *batch)
 {
-    if (batch->owed->len > 0)
+    if (batch->owed->len > 0 || has_entries(batch))
         return TRUE;
     for (guint i = 0; i < batch->drafts->len; i++)
         if (room_is_unstored(batch->drafts->pdata[i]))
@@ -128,6 +139,15 @@ static void put_rooms(Batch *batch, const GPtrArray *rooms)
             store_put_room(batch->store, rooms->pdata[i]);
 }
 
+static void put_entries(Batch *batch)
+{
+    g_autoptr(GList) urls = has_entries(batch) ? directory_unstored(batch->directory) : NULL;
+    for (const GList *link = urls; link != NULL; link = link->next) {
+        g_autoptr(Json) record = directory_record(batch->directory, link->data);
+        store_put_entry(batch->store, link->data, record);
+    }
+}
+
 static StoreResult commit(Batch *batch)
 {
     if (!has_work(batch))
@@ -135,6 +155,7 @@ static StoreResult commit(Batch *batch)
     store_begin(batch->store);
     put_rooms(batch, batch->owed); // first: its id may be in use again
     put_rooms(batch, batch->drafts);
+    put_entries(batch);
     for (guint i = 0; i < batch->remembered->len; i++) {
         const Remembered *remembered = &g_array_index(batch->remembered, Remembered, i);
         const Envelope *message = bus_request_message(remembered->request);
@@ -148,6 +169,8 @@ static void swap(Batch *batch, gboolean stored)
 {
     if (stored)
         g_ptr_array_set_size(batch->owed, 0);
+    if (stored && batch->directory != NULL)
+        directory_set_stored(batch->directory);
     for (guint i = 0; i < batch->drafts->len; i++) {
         Room *draft = g_steal_pointer(&batch->drafts->pdata[i]);
         gboolean closed = room_is_closed(draft);
@@ -230,7 +253,7 @@ static void on_caught_up(Refusal result, gpointer user)
 
 void batch_catch_up(Batch *batch)
 {
-    if (batch->is_behind)
+    if (batch->is_behind || has_entries(batch))
         batch_add(batch, &(BatchStep){apply_catch_up, on_caught_up, batch, FALSE});
 }
 

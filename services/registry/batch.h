@@ -4,6 +4,7 @@
 // commit fails nothing of it has happened, except steps that must happen anyway (leaves): those are
 // applied alone, and written with the next commit that succeeds.
 #pragma once
+#include "registry/directory.h"
 #include "registry/rooms.h"
 #include "registry/store.h"
 
@@ -22,6 +23,9 @@ typedef struct {
 Batch *batch_new(Rooms *rooms, Store *store, GSourceOnceFunc on_broken, gpointer user);
 void batch_free(Batch *batch); // NULL is fine; steps that wait are dropped unanswered
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Batch, batch_free)
+
+// Leases are written with whatever is committed next. Borrowed; NULL: none.
+void batch_set_directory(Batch *batch, Directory *directory);
 
 // Steps are applied in the order in which they were added.
 void batch_add(Batch *batch, const BatchStep *step);

@@ -24,9 +24,12 @@ static const ServiceRow rows[] = {
     {"hyperty://%D/sessions", UPDATE, on_session_told},
     {"hyperty://%D/sessions", DELETE, on_session_ended},
     {"hyperty://%D/sessions", READ, on_session_asked},
+    {"hyperty://%D/sessions", EXECUTE, on_session_claims},
     // The domain registry: who and what can be found here.
+    {"domain://registry.%D", CREATE, on_register},
     {"domain://registry.%D", READ, on_discover},
-    {"domain://registry.%D/", READ, on_discover},
+    {"domain://registry.%D", UPDATE, on_entry_changed},
+    {"domain://registry.%D", DELETE, on_entry_deleted},
     // Who is there, and who is not any more.
     {"ctxt://%D/process/", UPDATE, on_presence},
     {"bus://events", EVENT, on_bus_event},

@@ -7,12 +7,14 @@
 #include "registry/admission.h"
 #include "registry/failover.h"
 #include "registry/judge.h"
+#include "registry/discovery.h"
 #include "registry/loss.h"
 #include "registry/placement.h"
 
 #define TICK_MS 500
 #define TICKS_PER_MINUTE 120
 #define TICKS_TO_CATCH_UP 10
+#define TICKS_TO_LOOK_AFTER_ENTRIES 2
 #define GRACE_S_MAX 86400
 #define QUARANTINE_S_MAX 86400
 
@@ -53,6 +55,8 @@ static gboolean on_tick(gpointer user)
     failover_look(registry->failover, now_us);
     if (++registry->ticks % TICKS_TO_CATCH_UP == 0)
         batch_catch_up(registry->batch);
+    if (registry->ticks % TICKS_TO_LOOK_AFTER_ENTRIES == 0)
+        discovery_tick(registry, now_us);
     if (batch_is_idle(registry->batch))
         store_tidy(registry->store, g_get_real_time() / G_USEC_PER_SEC);
     if (registry->ticks % TICKS_PER_MINUTE == 0)
@@ -77,12 +81,18 @@ static void restore_room(Room *room, gpointer user)
     rooms_restore(user, room);
 }
 
+static void restore_entry(const Json *record, gpointer user)
+{
+    directory_restore(user, record, g_get_monotonic_time());
+}
+
 static gboolean restore(Registry *registry, const char *path, GError **error)
 {
-    if (!store_load(registry->store, restore_room, registry->rooms, error))
+    if (!store_load(registry->store, restore_room, registry->rooms, error) ||
+        !store_load_entries(registry->store, restore_entry, registry->directory, error))
         return FALSE;
-    log_event(LOG_INFO, "store.opened", "path=%s rooms=%u", log_quote(path),
-              rooms_count(registry->rooms));
+    log_event(LOG_INFO, "store.opened", "path=%s rooms=%u entries=%u", log_quote(path),
+              rooms_count(registry->rooms), directory_count(registry->directory));
     return TRUE;
 }
 
@@ -90,6 +100,8 @@ static void make_parts(Registry *registry, guint grace_s, guint quarantine_s)
 {
     registry->rooms = rooms_new(registry->bus);
     registry->batch = batch_new(registry->rooms, registry->store, on_store_broken, registry);
+    registry->directory = directory_new(discovery_told, registry);
+    batch_set_directory(registry->batch, registry->directory);
     registry->sessions = sessions_new();
     registry->presences = presences_new();
     registry->placements = placements_new(registry);
@@ -152,6 +164,7 @@ void registry_stop(Service *service)
     admissions_free(registry->admissions);
     placements_free(registry->placements);
     batch_free(registry->batch);
+    directory_free(registry->directory);
     presences_free(registry->presences);
     sessions_free(registry->sessions);
     rooms_free(registry->rooms);

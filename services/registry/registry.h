@@ -3,6 +3,7 @@
 #pragma once
 #include "common/service.h"
 #include "registry/batch.h"
+#include "registry/directory.h"
 #include "registry/presence.h"
 #include "registry/rooms.h"
 #include "registry/sessions.h"
@@ -20,6 +21,7 @@ typedef struct {
     Store *store;
     Rooms *rooms;
     Batch *batch;
+    Directory *directory;
     Sessions *sessions;
     Presences *presences;
     Placements *placements;

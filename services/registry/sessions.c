@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // See sessions.h. Two tables: sessions by id, and the session of each address.
 #include "registry/sessions.h"
+#include <string.h>
 #include "common/limits.h"
 #include "common/url.h"
 
@@ -49,6 +50,8 @@ static Refusal check(const Sessions *sessions, const Msg__Session *session)
     if (session->session == NULL || !url_is_key(session->session))
         return MSG__REFUSAL__REASON__malformed;
     if (session->n_addresses > LIMIT_SESSION_ADDRESSES)
+        return MSG__REFUSAL__REASON__too_large;
+    if (session->n_routes > LIMIT_SESSION_ROUTES || session->n_follows > LIMIT_SESSION_ROUTES)
         return MSG__REFUSAL__REASON__too_large;
     for (gsize i = 0; i < session->n_addresses; i++)
         if (!url_is_valid(session->addresses[i]))
@@ -106,8 +109,37 @@ const Msg__Session *sessions_find(const Sessions *sessions, const char *session)
 
 const char *sessions_owner(const Sessions *sessions, const char *address)
 {
-    const Msg__Session *session = g_hash_table_lookup(sessions->by_address, address);
-    return session != NULL ? session->session : NULL;
+    char part[LIMIT_URL + 1];
+    if (g_strlcpy(part, address, sizeof part) >= sizeof part)
+        return NULL;
+    char *start = strstr(part, "://");
+    start = start != NULL ? start + 3 : part;
+    for (;;) {
+        const Msg__Session *session = g_hash_table_lookup(sessions->by_address, part);
+        char *slash = strrchr(start, '/');
+        if (session != NULL || slash == NULL)
+            return session != NULL ? session->session : NULL;
+        *slash = '\0';
+    }
+}
+
+static void grow(Msg__Session *session, const char *address)
+{
+    session->addresses = g_realloc_n(session->addresses, session->n_addresses + 1, sizeof(char *));
+    session->addresses[session->n_addresses++] = g_strdup(address);
+}
+
+gboolean sessions_claim(Sessions *sessions, const char *session, const char *address)
+{
+    Msg__Session *known = g_hash_table_lookup(sessions->by_id, session);
+    const char *owner = sessions_owner(sessions, address);
+    if (owner != NULL)
+        return strcmp(owner, session) == 0;
+    if (known == NULL || known->n_addresses >= LIMIT_SESSION_ADDRESSES)
+        return TRUE; // its gateway tells of it, or refuses it
+    grow(known, address);
+    g_hash_table_insert(sessions->by_address, known->addresses[known->n_addresses - 1], known);
+    return TRUE;
 }
 
 void sessions_prune(Sessions *sessions, SessionsKeep keep, gpointer user)

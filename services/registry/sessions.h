@@ -18,8 +18,10 @@ Refusal sessions_tell(Sessions *sessions, const Msg__Session *session, const cha
 // The session has ended. Ignored from a gateway that does not hold it.
 void sessions_forget(Sessions *sessions, const char *session, const char *gateway);
 const Msg__Session *sessions_find(const Sessions *sessions, const char *session); // NULL: unknown
-// The session that owns an address; NULL if none is known to.
+// The session that owns an address or something above it; NULL if none is known to.
 const char *sessions_owner(const Sessions *sessions, const char *address);
+// The session is about to use an address for the first time. FALSE: it is another session's.
+gboolean sessions_claim(Sessions *sessions, const char *session, const char *address);
 // Forgets every session of which `keep` says FALSE: those of a gateway that ended without a word.
 typedef gboolean (*SessionsKeep)(const Msg__Session *session, gpointer user);
 void sessions_prune(Sessions *sessions, SessionsKeep keep, gpointer user);

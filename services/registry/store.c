@@ -26,6 +26,7 @@ static const char schema[] =
     " value TEXT NOT NULL, PRIMARY KEY(url, id)) WITHOUT ROWID;"
     "CREATE TABLE IF NOT EXISTS answer(source TEXT, request INTEGER, made INTEGER NOT NULL,"
     " body TEXT NOT NULL, PRIMARY KEY(source, request)) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS entry(url TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS answer_made ON answer(made);"
     "PRAGMA user_version=1;";
 
@@ -46,6 +47,9 @@ static const char forget_answers[] =
     STATEMENT(GET_ANSWER, "SELECT body FROM answer WHERE source = ?1 AND request = ?2")            \
     STATEMENT(FORGET_ANSWERS, forget_answers)                                                      \
     STATEMENT(SKIP_NUMBERS, "UPDATE room SET next_number = next_number + ?1")                      \
+    STATEMENT(PUT_ENTRY, "INSERT OR REPLACE INTO entry VALUES(?1, ?2)")                            \
+    STATEMENT(DROP_ENTRY, "DELETE FROM entry WHERE url = ?1")                                      \
+    STATEMENT(GET_ENTRIES, "SELECT record FROM entry")                                             \
     STATEMENT(GET_ROOMS, "SELECT header, last_epoch, next_number FROM room")                       \
     STATEMENT(GET_PARTICIPANTS, "SELECT id, session, value FROM participant WHERE url = ?1")
 
@@ -258,6 +262,25 @@ static Room *load_room(Store *store, guint32 skip, GError **error)
     return room;
 }
 
+static gboolean is_read(int result, GError **error)
+{
+    if (result != SQLITE_DONE)
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "the store cannot be read: %s",
+                    sqlite3_errstr(result));
+    return result == SQLITE_DONE;
+}
+
+gboolean store_load_entries(Store *store, StoreEachEntry each, gpointer user, GError **error)
+{
+    int result;
+    while ((result = sqlite3_step(store->statements[SQL_GET_ENTRIES])) == SQLITE_ROW) {
+        g_autoptr(Json) record = column_json(store, SQL_GET_ENTRIES, 0);
+        each(record, user);
+    }
+    sqlite3_reset(store->statements[SQL_GET_ENTRIES]);
+    return is_read(result, error);
+}
+
 gboolean store_load(Store *store, StoreEach each, gpointer user, GError **error)
 {
     int result;
@@ -270,10 +293,7 @@ gboolean store_load(Store *store, StoreEach each, gpointer user, GError **error)
         each(room, user);
     }
     sqlite3_reset(store->statements[SQL_GET_ROOMS]);
-    if (result != SQLITE_ROW && result != SQLITE_DONE)
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "the store cannot be read: %s",
-                    sqlite3_errstr(result));
-    return result == SQLITE_DONE;
+    return result != SQLITE_ROW && is_read(result, error);
 }
 
 void store_begin(Store *store)
@@ -321,6 +341,17 @@ void store_put_room(Store *store, const Room *room)
     run(store, SQL_PUT_ROOM);
     for (const GList *id = participants; id != NULL; id = id->next)
         put_participant(store, room, id->data);
+}
+
+void store_put_entry(Store *store, const char *url, const Json *record)
+{
+    Statement statement = record != NULL ? SQL_PUT_ENTRY : SQL_DROP_ENTRY;
+    bind_text(store, statement, 1, url);
+    if (record != NULL) {
+        g_autofree char *text = json_print(record, NULL);
+        bind_text(store, statement, 2, text);
+    }
+    run(store, statement);
 }
 
 void store_put_answer(Store *store, const char *source, guint64 request, const Json *answer)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What outlives the registry: rooms, their participants, and the answers to changes that were made.
+// What outlives the registry: rooms, their participants, what
+// is registered, and the answers to changes that were made.
 //
 // Writing happens in one transaction at a time: begin, put, commit. An error within it is kept and
 // told by the commit, so that whoever writes does not ask after each line; then nothing of it
@@ -28,9 +29,15 @@ void store_set_most_pages(Store *store, guint pages);
 typedef void (*StoreEach)(Room *room, gpointer user);
 gboolean store_load(Store *store, StoreEach each, gpointer user, GError **error);
 
+// What the domain registry has of each entry (directory_record).
+typedef void (*StoreEachEntry)(const Json *record, gpointer user);
+gboolean store_load_entries(Store *store, StoreEachEntry each, gpointer user, GError **error);
+
 void store_begin(Store *store);
 // What is unstored of it; a closed room goes with everything that belongs to it.
 void store_put_room(Store *store, const Room *room);
+// record: NULL drops the entry.
+void store_put_entry(Store *store, const char *url, const Json *record);
 // The answer that a request (source, number) got, for when it comes again.
 void store_put_answer(Store *store, const char *source, guint64 request, const Json *answer);
 StoreResult store_commit(Store *store);

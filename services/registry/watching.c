@@ -7,6 +7,8 @@
 #include "common/log.h"
 #include "registry/failover.h"
 #include "registry/judge.h"
+#include "common/url.h"
+#include "registry/discovery.h"
 #include "registry/media.h"
 #include "registry/placement.h"
 #include "registry/registry.h"
@@ -41,6 +43,8 @@ void on_session_told(Service *service, const Envelope *message, BusRequest *requ
     Refusal refusal = session != NULL
                           ? sessions_tell(registry_of(service)->sessions, session, message->source)
                           : MSG__REFUSAL__REASON__malformed;
+    if (refusal == MSG__REFUSAL__REASON__none && session->runtimeurl != NULL)
+        discovery_look_after(session->runtimeurl, registry_of(service));
     if (refusal == MSG__REFUSAL__REASON__none)
         reply_done(request);
     else
@@ -62,18 +66,63 @@ void on_session_ended(Service *service, const Envelope *message, BusRequest *req
     codec_free(session);
 }
 
+// Those of the addresses that belong to other sessions.
+static Json *refused_claims(Sessions *sessions, const char *session, const Json *addresses)
+{
+    Json *refused = json_new_array();
+    for (guint i = 0; i < json_size(addresses); i++) {
+        Json *address = json_at(addresses, i);
+        if (url_is_valid(json_text(address)) &&
+            !sessions_claim(sessions, session, json_text(address)))
+            json_append(refused, address);
+    }
+    return refused;
+}
+
+void on_session_claims(Service *service, const Envelope *message, BusRequest *request)
+{
+    if (request == NULL || is_from_client(message, request))
+        return;
+    const Msg__Body *body = message->body;
+    g_autoptr(Json) params = body != NULL && body->has_params
+                                 ? json_parse_bytes(body->params.data, body->params.len)
+                                 : NULL;
+    const char *session = json_text(json_at(params, 0));
+    if (body == NULL || g_strcmp0(body->method, "claim") != 0 || session == NULL) {
+        bus_refuse(request, MSG__REFUSAL__REASON__malformed, "claim [session, [address]]");
+        return;
+    }
+    g_autoptr(Json) refused =
+        refused_claims(registry_of(service)->sessions, session, json_at(params, 1));
+    g_autoptr(Json) answer = json_new_object();
+    json_set_number(answer, "code", 200);
+    json_set(answer, "value", refused);
+    bus_answer(request, answer);
+}
+
+// By its id, or by an address that it owns.
+static const Msg__Session *find_asked(const Registry *registry, const char *resource)
+{
+    const Msg__Session *session = sessions_find(registry->sessions, resource);
+    const char *owner =
+        session == NULL ? sessions_owner(registry->sessions, resource) : session->session;
+    return owner != NULL ? sessions_find(registry->sessions, owner) : NULL;
+}
+
 void on_session_asked(Service *service, const Envelope *message, BusRequest *request)
 {
     if (request == NULL || is_from_client(message, request))
         return;
-    const char *id = message->body != NULL ? message->body->resource : NULL;
-    const Msg__Session *session =
-        id != NULL ? sessions_find(registry_of(service)->sessions, id) : NULL;
+    const Registry *registry = registry_of(service);
+    const char *resource = message->body != NULL ? message->body->resource : NULL;
+    const Msg__Session *session = resource != NULL ? find_asked(registry, resource) : NULL;
     if (session == NULL) {
         bus_refuse(request, MSG__REFUSAL__REASON__no_such_object, "session");
         return;
     }
     g_autoptr(Json) value = codec_to_json(&session->base);
+    if (!discovery_is_present(registry, session))
+        json_set_text(value, "status", "disconnected");
     g_autoptr(Json) body = json_new_object();
     json_set_number(body, "code", 200);
     json_set(body, "value", value);

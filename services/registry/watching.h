@@ -8,5 +8,6 @@
 void on_session_told(Service *service, const Envelope *message, BusRequest *request);
 void on_session_ended(Service *service, const Envelope *message, BusRequest *request);
 void on_session_asked(Service *service, const Envelope *message, BusRequest *request);
+void on_session_claims(Service *service, const Envelope *message, BusRequest *request);
 void on_presence(Service *service, const Envelope *message, BusRequest *request);
 void on_bus_event(Service *service, const Envelope *message, BusRequest *request);

@@ -238,6 +238,11 @@ static void stage_restore_room(Room *room, gpointer user)
     rooms_restore(user, room);
 }
 
+static void stage_restore_entry(const Json *record, gpointer user)
+{
+    directory_restore(((Registry *)user)->directory, record, g_get_monotonic_time());
+}
+
 static void stage_make_parts(Stage *stage)
 {
     Registry *registry = &stage->registry;
@@ -246,6 +251,8 @@ static void stage_make_parts(Stage *stage)
     assert_null(error);
     registry->rooms = rooms_new(registry->bus);
     registry->batch = batch_new(registry->rooms, registry->store, stage_on_broken, stage);
+    registry->directory = directory_new(discovery_told, registry);
+    batch_set_directory(registry->batch, registry->directory);
     registry->sessions = sessions_new();
     registry->presences = presences_new();
     registry->placements = placements_new(registry);
@@ -254,6 +261,7 @@ static void stage_make_parts(Stage *stage)
     registry->judge = judge_new(registry);
     registry->failover = failover_new(registry, 60);
     assert_true(store_load(registry->store, stage_restore_room, registry->rooms, NULL));
+    assert_true(store_load_entries(registry->store, stage_restore_entry, registry, NULL));
 }
 
 static void stage_free_parts(Stage *stage)
@@ -265,6 +273,7 @@ static void stage_free_parts(Stage *stage)
     admissions_free(registry->admissions);
     placements_free(registry->placements);
     batch_free(registry->batch);
+    directory_free(registry->directory);
     presences_free(registry->presences);
     sessions_free(registry->sessions);
     rooms_free(registry->rooms);

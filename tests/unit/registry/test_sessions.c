@@ -35,6 +35,31 @@ static void a_session_is_known_by_id_and_address(void **state)
     assert_string_equal(sessions_find(sessions, "s1")->gateway, "g1");
 }
 
+static void what_lies_below_an_address_is_its_owners(void **state)
+{
+    (void)state;
+    g_autoptr(Sessions) sessions = sessions_new();
+    tell(sessions, "s1", "live", "g1");
+    assert_string_equal(sessions_owner(sessions, "connection://localhost/c/x/y"), "s1");
+    assert_null(sessions_owner(sessions, "connection://localhost"));
+    assert_null(sessions_owner(sessions, "connection://localhost/cc"));
+}
+
+static void an_address_is_claimed_once(void **state)
+{
+    (void)state;
+    g_autoptr(Sessions) sessions = sessions_new();
+    tell(sessions, "s1", "live", "g1");
+    tell(sessions, "s2", "live", "g2");
+    assert_true(sessions_claim(sessions, "s2", "x://d/new"));
+    assert_true(sessions_claim(sessions, "s2", "x://d/new/below"));
+    assert_false(sessions_claim(sessions, "s1", "x://d/new"));
+    assert_false(sessions_claim(sessions, "s2", "connection://localhost/c"));
+    assert_true(sessions_claim(sessions, "untold", "x://d/other"));
+    sessions_forget(sessions, "s2", "g2");
+    assert_true(sessions_claim(sessions, "s1", "x://d/new"));
+}
+
 static void an_address_stays_with_the_session_that_had_it_first(void **state)
 {
     (void)state;
@@ -112,6 +137,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_session_is_known_by_id_and_address),
+        cmocka_unit_test(what_lies_below_an_address_is_its_owners),
+        cmocka_unit_test(an_address_is_claimed_once),
         cmocka_unit_test(an_address_stays_with_the_session_that_had_it_first),
         cmocka_unit_test(an_ended_session_leaves_nothing_behind),
         cmocka_unit_test(a_session_that_moved_is_not_ended_by_the_gateway_that_it_left),

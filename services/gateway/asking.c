@@ -10,6 +10,8 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/sync_wire.h"
+#include "gateway/address.h"
+#include "gateway/delivery.h"
 #include "gateway/learning.h"
 #include "gateway/message.h"
 
@@ -170,11 +172,22 @@ static Json *whole_body(Asked *asked, const Envelope *answer)
     return body;
 }
 
+// Its pieces have been handed over one by one.
+static void end_pieces(Asked *asked)
+{
+    g_queue_remove(&asked->session->asked, asked);
+    asked_free(asked);
+}
+
 static void on_final(Asked *asked, const Envelope *answer)
 {
     g_autoptr(Json) body = whole_body(asked, answer);
     asked->request = 0;
     asked->session->asking--;
+    if (json_get(body, DELIVERY_PIECES) != NULL) {
+        end_pieces(asked);
+        return;
+    }
     asked->answer = answer_text(asked, body);
     asked->objects = learning_hold(asked->gateway, asked->to, asked->type, body);
     if (asked->objects->len > 0) {
@@ -190,10 +203,24 @@ static void on_final(Asked *asked, const Envelope *answer)
         asked_free(asked);
 }
 
+// One of several answers of a client to one question (delivery.h), as it said it.
+static gboolean hand_piece(const Asked *asked, const Envelope *answer)
+{
+    g_autoptr(Json) body = envelope_body_json(answer);
+    const Json *piece = json_get(body, DELIVERY_PIECE);
+    if (piece == NULL)
+        return FALSE;
+    g_autoptr(Text) text = answer_text(asked, piece);
+    session_send_answer(asked->session, text);
+    return TRUE;
+}
+
 static void on_answer(const Envelope *answer, gpointer user)
 {
     Asked *asked = user;
     gint code = envelope_code(answer);
+    if (code < 200 && code != 0 && hand_piece(asked, answer))
+        return;
     if (code >= 200 || code == 0) {
         on_final(asked, answer);
         return;
@@ -255,6 +282,8 @@ void asking_ask(Gateway *gateway, Session *session, Envelope *message)
     }
     Asked *asked = asked_new(gateway, session, message, g_steal_pointer(&fingerprint));
     envelope_set(&owned->session, session->id);
+    if (address_kind(gateway->domain, owned->to) == ADDRESS_SERVICE)
+        envelope_set(&owned->runtime, session->runtime);
     envelope_set_json(&owned->identity, &owned->has_identity, session->identity);
     session->asking++;
     g_queue_push_tail(&session->asked, asked);

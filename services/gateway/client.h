@@ -11,6 +11,7 @@ typedef enum {
     CLIENT_NEW,     // nothing but open and re-open is taken
     CLIENT_OPENING, // open is being answered; what comes meanwhile waits
     CLIENT_OPEN,
+    CLIENT_CLAIMING, // the registry is asked whose an address is; what comes meanwhile waits
     CLIENT_REPLACED, // its session has gone to a later WebSocket
     CLIENT_CLOSING
 } ClientState;
@@ -27,8 +28,10 @@ typedef struct {
     const ClientWire *calls;
     gpointer wire;
     ClientState state;
-    Session *session;  // borrowed; NULL unless CLIENT_OPEN
-    GQueue held;       // Text: frames that came while opening
+    Session *session; // borrowed; NULL unless CLIENT_OPEN or CLIENT_CLAIMING
+    GQueue held;      // Text: frames that came while opening or claiming
+    gsize held_bytes;
+    gpointer claim;    // what is claimed while CLIENT_CLAIMING
     guint64 handshake; // deadline
     gpointer opening;  // what the handshake remembers while CLIENT_OPENING
     guint64 malformed; // frames refused so far, for the log line at its end

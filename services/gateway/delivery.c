@@ -8,6 +8,7 @@
 #include "common/limits.h"
 
 #define REASON(name) MSG__REFUSAL__REASON__##name
+#define SPLIT_MS 300
 
 typedef struct {
     Deadlines *deadlines;
@@ -15,6 +16,8 @@ typedef struct {
     BusRequest *request;
     guint64 deadline;
     gboolean handed;
+    guint pieces, expected; // of a split answer; expected 0: it is none
+    guint64 split;          // deadline for one piece more
 } Delivery;
 
 // With the last reference an unanswered request is answered 504 by the bus.
@@ -22,6 +25,7 @@ static void drop(Delivery *delivery)
 {
     g_queue_remove(&delivery->session->deliveries, delivery);
     deadlines_cancel(delivery->deadlines, &delivery->deadline);
+    deadlines_cancel(delivery->deadlines, &delivery->split);
     bus_request_unref(delivery->request);
     g_free(delivery);
 }
@@ -84,12 +88,76 @@ static Delivery *find(const Session *session, const Envelope *answer)
     return NULL;
 }
 
+// --- split answers
+
+static void end_split(Delivery *delivery)
+{
+    g_autoptr(Json) body = json_new_object();
+    json_set_number(body, "code", 200);
+    json_set_number(body, DELIVERY_PIECES, delivery->pieces);
+    bus_answer(delivery->request, body);
+    drop(delivery);
+}
+
+static void on_split_over(gpointer user)
+{
+    Delivery *delivery = user;
+    delivery->split = 0;
+    end_split(delivery);
+}
+
+static guint split_into(const Envelope *answer)
+{
+    g_autoptr(Json) value = envelope_value(answer);
+    gint64 count = json_get_number(value, "responses", 0);
+    return envelope_code(answer) == 100 && json_get(value, "text") == NULL && count > 1 &&
+                   count <= LIMIT_SNAPSHOT_PARTS
+               ? (guint)count
+               : 0;
+}
+
+// Whether n counts the first one is not agreed: one more is waited for, but not for long.
+static void hand_on_piece(Delivery *delivery, const Envelope *answer)
+{
+    g_autoptr(Json) said = envelope_body_json(answer);
+    g_autoptr(Json) body = json_new_object();
+    json_set_number(body, "code", 100);
+    json_set(body, DELIVERY_PIECE, said);
+    bus_answer_provisional(delivery->request, body);
+    delivery->pieces++;
+    if (delivery->pieces > delivery->expected)
+        end_split(delivery);
+    else if (delivery->pieces == delivery->expected)
+        delivery->split = deadlines_add(delivery->deadlines, SPLIT_MS, on_split_over, delivery);
+}
+
+// A client's words must not be taken for ours.
+static void clean(Envelope *answer)
+{
+    const Msg__Body *said = answer->body;
+    if (said == NULL || !said->has_unknown ||
+        g_strstr_len((const char *)said->unknown.data, (gssize)said->unknown.len,
+                     DELIVERY_PIECE) == NULL) // which begins the other's name too
+        return;
+    g_autoptr(Json) body = envelope_body_json(answer);
+    json_remove(body, DELIVERY_PIECE);
+    json_remove(body, DELIVERY_PIECES);
+    envelope_set_body(answer, body);
+}
+
 gboolean delivery_answer(Session *session, Envelope *answer)
 {
     Delivery *delivery = find(session, answer);
-    Msg__Body *body = envelope_body(answer);
     if (delivery == NULL)
         return FALSE;
+    clean(answer);
+    Msg__Body *body = envelope_body(answer);
+    if (delivery->expected == 0)
+        delivery->expected = split_into(answer);
+    if (delivery->expected > 0) {
+        hand_on_piece(delivery, answer);
+        return TRUE;
+    }
     if (!body->has_code) {
         body->has_code = TRUE;
         body->code = 200;

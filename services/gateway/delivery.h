@@ -7,6 +7,13 @@
 #include "gateway/deadlines.h"
 #include "gateway/sessions.h"
 
+// Runtimes split what they answer to `read` when it is large: the first answer has code 100 and
+// value.responses = n, the others are as they are, and none of them is the last by its code. On the
+// bus each goes as a provisional answer with the client's body in this member; the final one, which
+// the asker does not see, says how many there were.
+#define DELIVERY_PIECE "parleyPiece"
+#define DELIVERY_PIECES "parleyPieces"
+
 void delivery_take(Deadlines *deadlines, Session *session, BusRequest *request);
 // An answer of the client: goes to the oldest open request with this id between these two. FALSE:
 // nobody asked that.

@@ -11,6 +11,7 @@
 #include "gateway/address.h"
 #include "gateway/allocation.h"
 #include "gateway/asking.h"
+#include "gateway/claims.h"
 #include "gateway/delivery.h"
 #include "gateway/handshake.h"
 #include "gateway/identity.h"
@@ -112,8 +113,22 @@ static void route(const Frame *frame)
         refuse(frame, REASON(unsupported), envelope_type_text(frame->envelope));
 }
 
+// Nobody tells others that he is somebody else.
+static void show_identity(const Frame *frame)
+{
+    const Json *body = json_get(frame->message, "body"), *said = json_get(body, "identity");
+    if (!json_is_object(said))
+        return;
+    g_autoptr(Json) changed = json_new_object();
+    g_autoptr(Json) shown = identity_show(said, frame->session->identity);
+    json_merge(changed, body);
+    json_set(changed, "identity", shown);
+    envelope_set_body(frame->envelope, changed);
+}
+
 static void publish(Frame *frame)
 {
+    show_identity(frame);
     Envelope *envelope = g_steal_pointer(&frame->envelope);
     if (!relays_stamp(frame->gateway->bus, frame->session, envelope)) {
         envelope_free(envelope);
@@ -166,11 +181,50 @@ static gboolean answer_resume(const Frame *frame)
     return TRUE;
 }
 
-static gboolean is_conference(const Frame *frame)
+static gboolean is_to(const Frame *frame, const char *format)
 {
-    g_autofree char *conference =
-        g_strdup_printf("hyperty://%s/conference", frame->gateway->domain);
-    return strcmp(frame->envelope->to, conference) == 0;
+    g_autoptr(GString) address = g_string_new(format);
+    g_string_replace(address, "%D", frame->gateway->domain, 1);
+    return strcmp(frame->envelope->to, address->str) == 0;
+}
+
+// What is registered becomes the session's, as what it sends from.
+static gboolean note_registration(const Frame *frame)
+{
+    g_autoptr(Json) value = envelope_value(frame->envelope);
+    const char *url = json_get_text(value, "url");
+    Refusal reason = url != NULL && url_is_valid(url)
+                         ? sessions_bind(frame->gateway->sessions, frame->session, url)
+                         : REASON(none); // the registry says what it lacks
+    if (reason != REASON(none))
+        refuse(frame, reason, "body.value.url");
+    return reason == REASON(none);
+}
+
+static gboolean note_created(const Frame *frame)
+{
+    if (frame->envelope->type != TYPE(CREATE))
+        return TRUE;
+    return is_to(frame, "hyperty://%D/conference") ? note_join(frame)
+           : is_to(frame, "domain://registry.%D")  ? note_registration(frame)
+                                                   : TRUE;
+}
+
+// The reporter of an object tells one observer that it is none any more (either form of rethink.md
+// section 4): its gateway drops the routes, whatever the observer makes of it.
+static void note_taken(const Frame *frame)
+{
+    Envelope *envelope = frame->envelope;
+    const Msg__Body *body = envelope->body;
+    gboolean ends = envelope->type == TYPE(UNSUBSCRIBE) || envelope->type == TYPE(DELETE);
+    const char *named = body != NULL && body->resource != NULL ? body->resource
+                        : envelope->type == TYPE(DELETE)       ? envelope->from
+                                                               : NULL;
+    if (!ends || named == NULL || !url_is_valid(named))
+        return;
+    g_autofree char *object = url_object(named);
+    if (session_owns(frame->session, object) && strcmp(object, frame->session->runtime) != 0)
+        envelope_set(&envelope->taken, object);
 }
 
 // domain://registry.D/ means domain://registry.D.
@@ -184,17 +238,34 @@ static void drop_last_slash(Envelope *envelope)
 
 static void ask(Frame *frame)
 {
-    if (frame->envelope->type == TYPE(CREATE) && is_conference(frame) && !note_join(frame))
-        return;
-    if (answer_resume(frame))
-        return;
     drop_last_slash(frame->envelope);
+    if (!note_created(frame) || answer_resume(frame))
+        return;
+    if (address_kind(frame->gateway->domain, frame->envelope->to) == ADDRESS_CLIENT) {
+        show_identity(frame);
+        note_taken(frame);
+    }
     asking_ask(frame->gateway, frame->session, g_steal_pointer(&frame->envelope));
 }
 
-static void take_answer(const Frame *frame)
+// Receivers of a publication may answer whom it came from (children, an object's delete).
+static gboolean answers_publication(const Frame *frame)
 {
-    if (!delivery_answer(frame->session, frame->envelope))
+    const Envelope *envelope = frame->envelope;
+    if (!url_is_publication(envelope->from) ||
+        address_kind(frame->gateway->domain, envelope->to) != ADDRESS_CLIENT)
+        return FALSE;
+    g_autoptr(GPtrArray) hearers = routes_match(frame->gateway->routes, envelope->from);
+    return g_ptr_array_find(hearers, frame->session, NULL);
+}
+
+static void take_answer(Frame *frame)
+{
+    if (delivery_answer(frame->session, frame->envelope))
+        return;
+    if (answers_publication(frame))
+        publish(frame);
+    else
         metrics_add(METRIC_GATEWAY_UNASKED, 1);
 }
 
@@ -277,12 +348,21 @@ static void take_replaced(Gateway *gateway, Client *client, const Json *message)
         dispatch_fault(client, message, REASON(not_owner), "a later WebSocket has the session");
 }
 
-static void hold(Client *client, const Json *message, const char *bytes, gsize length)
+static gboolean may_hold(const Client *client, gsize length)
 {
-    if (client->held.length < LIMIT_HELD_WHILE_OPENING)
-        g_queue_push_tail(&client->held, text_new(bytes, length));
-    else
+    return client->state == CLIENT_OPENING
+               ? client->held.length < LIMIT_HELD_WHILE_OPENING
+               : client->held_bytes + length <= LIMIT_HELD_WHILE_CLAIMING;
+}
+
+static void hold(Client *client, const Json *message, Text *frame)
+{
+    if (!may_hold(client, text_length(frame))) {
         dispatch_fault(client, message, REASON(too_many), "messages before the answer to open");
+        return;
+    }
+    client->held_bytes += text_length(frame);
+    g_queue_push_tail(&client->held, text_ref(frame));
 }
 
 static void take(Gateway *gateway, Client *client, const Json *message)
@@ -302,27 +382,42 @@ static void new_trace(void)
     log_set_trace(trace);
 }
 
-void dispatch_frame(Gateway *gateway, Client *client, const char *bytes, gsize length)
+// claimed: whose its addresses are has been asked.
+static void dispatch(Gateway *gateway, Client *client, Text *frame, gboolean claimed)
 {
     MessageFault fault = {REASON(none), ""};
     g_autoptr(Json) partial = NULL;
     new_trace();
-    metrics_add(METRIC_GATEWAY_RECEIVED, 1);
-    g_autoptr(Json) message = message_parse(bytes, length, &fault, &partial);
+    g_autoptr(Json) message =
+        message_parse(text_bytes(frame), text_length(frame), &fault, &partial);
     if (message == NULL)
         dispatch_fault(client, partial, fault.reason, fault.detail);
-    else if (client->state == CLIENT_OPENING)
-        hold(client, message, bytes, length);
-    else
+    else if (client->state == CLIENT_OPENING || client->state == CLIENT_CLAIMING)
+        hold(client, message, frame);
+    else if (claimed || client->state != CLIENT_OPEN ||
+             !claims_wait(gateway, client, message, frame))
         take(gateway, client, message);
     log_set_trace(NULL);
+}
+
+void dispatch_frame(Gateway *gateway, Client *client, const char *bytes, gsize length)
+{
+    g_autoptr(Text) frame = text_new(bytes, length);
+    metrics_add(METRIC_GATEWAY_RECEIVED, 1);
+    dispatch(gateway, client, frame, FALSE);
+}
+
+void dispatch_claimed(Gateway *gateway, Client *client, Text *frame)
+{
+    dispatch(gateway, client, frame, TRUE);
 }
 
 void dispatch_held(Gateway *gateway, Client *client)
 {
     while (client->held.length > 0 && client->state != CLIENT_OPENING &&
-           client->state != CLIENT_CLOSING) {
-        g_autoptr(Text) text = g_queue_pop_head(&client->held);
-        dispatch_frame(gateway, client, text_bytes(text), text_length(text));
+           client->state != CLIENT_CLAIMING && client->state != CLIENT_CLOSING) {
+        g_autoptr(Text) frame = g_queue_pop_head(&client->held);
+        client->held_bytes -= text_length(frame);
+        dispatch(gateway, client, frame, FALSE);
     }
 }

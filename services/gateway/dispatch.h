@@ -6,6 +6,8 @@
 
 // A frame has come. What comes while the session is being opened waits for that.
 void dispatch_frame(Gateway *gateway, Client *client, const char *bytes, gsize length);
+// The registry has said whose its addresses are: it is looked at now.
+void dispatch_claimed(Gateway *gateway, Client *client, Text *frame);
 // The opening is over: what waited goes on.
 void dispatch_held(Gateway *gateway, Client *client);
 // A frame that could not be read: answered with the reason, from mn:/validator.

@@ -10,6 +10,7 @@
 #include "common/metrics.h"
 #include "common/url.h"
 #include "gateway/asking.h"
+#include "gateway/claims.h"
 #include "gateway/delivery.h"
 #include "gateway/dispatch.h"
 #include "gateway/exposition.h"
@@ -35,9 +36,20 @@ static void give_to_routes(Gateway *gateway, const Envelope *message)
         session_send(g_ptr_array_index(sessions, i), text);
 }
 
+// The session is no observer of it any more: its reporter says so.
+static void take_object(Gateway *gateway, Session *session, const char *object)
+{
+    if (session_owns(session, object))
+        return; // its own
+    routes_remove_under(gateway->routes, session, object);
+    registrar_tell(gateway->registrar, session);
+}
+
 static void give_to_owner(Gateway *gateway, const Envelope *message, BusRequest *request)
 {
     Session *session = sessions_owner(gateway->sessions, message->to);
+    if (session != NULL && message->taken != NULL)
+        take_object(gateway, session, message->taken);
     if (session == NULL && request != NULL)
         bus_refuse(request, REASON(no_route), NULL);
     else if (session != NULL && request != NULL && !relays_answer(session, request))
@@ -62,7 +74,8 @@ static void on_bus(const Envelope *message, BusRequest *request, gpointer user)
         give_to_owner(gateway, message, request);
     else if (url_is_publication(message->to))
         give_to_routes(gateway, message);
-    else if (message->type == MSG__ENVELOPE__TYPE__EVENT)
+    else if (message->type == MSG__ENVELOPE__TYPE__EVENT ||
+             message->type == MSG__ENVELOPE__TYPE__RESPONSE)
         give_event(gateway, message);
 }
 
@@ -297,6 +310,7 @@ Client *gateway_add_client(Gateway *gateway, const ClientWire *calls, gpointer u
 
 void gateway_remove_client(Gateway *gateway, Client *client)
 {
+    claims_forget(gateway, client);
     handshake_lost(gateway, client);
     g_hash_table_remove(gateway->clients, client);
     client_free(client);

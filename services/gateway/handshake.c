@@ -14,7 +14,9 @@
 #include "gateway/delivery.h"
 #include "gateway/dispatch.h"
 #include "gateway/identity.h"
+#include "gateway/learning.h"
 #include "gateway/message.h"
+#include "gateway/routing.h"
 #include "gateway/token.h"
 
 #define REASON(name) MSG__REFUSAL__REASON__##name
@@ -40,6 +42,7 @@ typedef struct {
     char *runtime;
     char *session; // that a valid token names, or that was made; NULL for none
     guint64 deadline, request;
+    gboolean asked; // the registry, whose the runtime URL is
     gint64 probed_us;
     Barrier *barrier; // while its routes are not in force
 } Opening;
@@ -224,6 +227,8 @@ static void start_session(Opening *opening, const char *id)
 
 // --- take-over of a session by its runtime URL ---
 
+static void open_by_runtime(Opening *opening);
+
 static void on_probed(gpointer user)
 {
     Opening *opening = user;
@@ -249,12 +254,45 @@ static void probe(Opening *opening, const Session *session)
     opening->deadline = deadlines_add(opening->gateway->deadlines, PROBE_MS, on_probed, opening);
 }
 
+static void restore(Opening *opening, const Msg__Session *found);
+
+static void start_new_session(Opening *opening)
+{
+    g_autofree char *id = token_new_session();
+    start_session(opening, id);
+}
+
+// The session that has the runtime URL at another gateway goes on here, if it may be taken over at
+// all. What the registry still has of this gateway and is not here any more has just ended.
+static void on_owner(const Msg__Session *found, gpointer user)
+{
+    Opening *opening = user;
+    Gateway *gateway = opening->gateway;
+    opening->request = 0;
+    gboolean here = sessions_by_runtime(gateway->sessions, opening->runtime) != NULL;
+    if (here)
+        open_by_runtime(opening);
+    else if (found == NULL || g_strcmp0(found->gateway, gateway->process) == 0)
+        start_new_session(opening);
+    else if (g_strcmp0(found->runtimeurl, opening->runtime) != 0 ||
+             (g_strcmp0(found->status, "live") == 0 && !gateway->open_takeover))
+        fail(opening, REASON(not_owner), "another WebSocket is open for this runtime");
+    else {
+        g_free(opening->session);
+        opening->session = g_strdup(found->session);
+        restore(opening, found);
+    }
+}
+
 static void open_by_runtime(Opening *opening)
 {
-    Session *session = sessions_by_runtime(opening->gateway->sessions, opening->runtime);
-    if (session == NULL) {
-        g_autofree char *id = token_new_session();
-        start_session(opening, id);
+    Gateway *gateway = opening->gateway;
+    Session *session = sessions_by_runtime(gateway->sessions, opening->runtime);
+    if (session == NULL && !opening->asked && registrar_can_be_asked(gateway->registrar)) {
+        opening->asked = TRUE;
+        opening->request = registrar_find(gateway->registrar, opening->runtime, on_owner, opening);
+    } else if (session == NULL) {
+        start_new_session(opening);
     } else if (session->client == NULL || opening->gateway->open_takeover) {
         attach(opening, session);
     } else {
@@ -263,6 +301,20 @@ static void open_by_runtime(Opening *opening)
 }
 
 // --- re-open ---
+
+// Everything that the other gateway has told of it: addresses, routes, and the objects that it
+// follows, from the versions on that it surely has.
+static void take_over(Gateway *gateway, Session *session, const Msg__Session *found)
+{
+    for (gsize i = 0; i < found->n_addresses; i++)
+        sessions_bind(gateway->sessions, session, found->addresses[i]);
+    if (found->has_identity)
+        session->identity = codec_json(&found->identity);
+    for (gsize i = 0; i < found->n_routes; i++)
+        routing_restore(gateway, session, found->routes[i]);
+    for (gsize i = 0; i < found->n_follows; i++)
+        learning_restore(gateway, session, found->follows[i]);
+}
 
 static void restore(Opening *opening, const Msg__Session *found)
 {
@@ -274,10 +326,8 @@ static void restore(Opening *opening, const Msg__Session *found)
         open_by_runtime(opening);
         return;
     }
-    for (gsize i = 0; found != NULL && i < found->n_addresses; i++)
-        sessions_bind(sessions, session, found->addresses[i]);
-    if (found != NULL && found->has_identity)
-        session->identity = codec_json(&found->identity);
+    if (found != NULL)
+        take_over(opening->gateway, session, found);
     gateway_announce(opening->gateway, session);
     attach_when_routed(opening, session);
 }

@@ -36,3 +36,16 @@ Json *identity_assert(const Json *body, const Json *before, const char *domain, 
     json_set(identity, "userProfile", asserted);
     return identity;
 }
+
+Json *identity_show(const Json *said, const Json *asserted)
+{
+    Json *shown = json_new_object();
+    g_autoptr(Json) profile = json_new_object();
+    json_merge(shown, said);
+    if (json_is_object(json_get(said, "userProfile")))
+        json_merge(profile, json_get(said, "userProfile"));
+    json_remove(profile, "guid");
+    json_merge(profile, json_get(asserted, "userProfile"));
+    json_set(shown, "userProfile", profile);
+    return shown;
+}

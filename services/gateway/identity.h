@@ -9,3 +9,7 @@
 // says none), may be NULL. A new reference.
 Json *identity_assert(const Json *body, const Json *before, const char *domain,
                       const char *session);
+// What other clients see of the identity that a message says of its sender (`said`, an object):
+// who it is comes from `asserted`, the rest (picture, an assertion that can be verified) stays. A
+// new reference.
+Json *identity_show(const Json *said, const Json *asserted);

@@ -8,6 +8,8 @@
 #include "common/url.h"
 #include "gateway/address.h"
 
+#define TELL_EACH 64 // changes: a session that moves goes on from the version that was told last
+
 void learned_free(gpointer object)
 {
     LearnedObject *learned = object;
@@ -80,9 +82,20 @@ void learning_follow(Gateway *gateway, Session *session, const GPtrArray *object
         watches_follow(gateway->watches, session, learned->url, learned->version);
         enter(gateway, session, learned->url);
     }
+    registrar_tell(gateway->registrar, session);
     if (objects->len == 2)
         remember_answer(session, ((LearnedObject *)objects->pdata[0])->url,
                         ((LearnedObject *)objects->pdata[1])->url);
+}
+
+void learning_restore(Gateway *gateway, Session *session, const Msg__Follow *follow)
+{
+    if (follow->object == NULL || address_kind(gateway->domain, follow->object) != ADDRESS_OBJECT)
+        return;
+    watches_hold(gateway->watches, follow->object, follow->version, follow->chain);
+    watches_follow(gateway->watches, session, follow->object, follow->version);
+    enter(gateway, session, follow->object);
+    watches_release(gateway->watches, follow->object);
 }
 
 void learning_release(Gateway *gateway, const GPtrArray *objects)
@@ -113,6 +126,7 @@ static void leave(Gateway *gateway, Session *session, const char *communication,
     watches_unfollow(gateway->watches, session, url);
     routes_remove_under(gateway->routes, session, url);
     routes_remove(gateway->routes, session, context);
+    registrar_tell(gateway->registrar, session);
 }
 
 static gboolean is_own(const Gateway *gateway, const Session *session, const char *communication,
@@ -143,6 +157,8 @@ void learning_changed(Session *session, const char *object, const SyncChange *ch
 {
     Gateway *gateway = user;
     const char *participant = own_removed(gateway, session, object, change);
+    if (change->version % TELL_EACH == 0)
+        registrar_tell(gateway->registrar, session);
     if (participant != NULL)
         leave(gateway, session, object, participant);
 }

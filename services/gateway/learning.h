@@ -17,6 +17,8 @@ void learned_free(gpointer object);
 GPtrArray *learning_hold(Gateway *gateway, const char *to, EnvelopeType type, const Json *body);
 // The answer has been handed over: the session follows the objects from their versions on.
 void learning_follow(Gateway *gateway, Session *session, const GPtrArray *objects);
+// The session comes from another gateway: it goes on with an object from what was told of it.
+void learning_restore(Gateway *gateway, Session *session, const Msg__Follow *follow);
 void learning_release(Gateway *gateway, const GPtrArray *objects);
 
 // For the watches: a session has seen a change, or the end, of an object.

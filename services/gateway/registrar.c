@@ -7,9 +7,12 @@
 #include "common/codec.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "gateway/address.h"
+#include "gateway/watches.h"
 
 #define TYPE(name) MSG__ENVELOPE__TYPE__##name
 #define WINDOW 256
+#define HEARD_MS 3000
 
 typedef struct {
     Registrar *all;
@@ -26,6 +29,7 @@ struct Registrar {
     GHashTable *entries; // session id -> Entry
     GQueue due;          // Entry
     guint under_way;
+    gint64 heard_us;  // a registry; 0: never
     gboolean failing; // the last answer was a refusal, or none: logged once
 };
 
@@ -129,6 +133,24 @@ static void pump(Registrar *registrar)
     }
 }
 
+// Routes that sessions have asked for; those that come with a room's object come with it again.
+static Json *routes_of(const Registrar *registrar, const Session *session)
+{
+    Json *routes = json_new_array();
+    GHashTableIter iterator;
+    gpointer topic;
+    if (session->topics == NULL)
+        return routes;
+    g_hash_table_iter_init(&iterator, session->topics);
+    while (g_hash_table_iter_next(&iterator, &topic, NULL)) {
+        if (address_kind(bus_domain(registrar->bus), topic) == ADDRESS_OBJECT)
+            continue;
+        g_autoptr(Json) text = json_new_text(topic);
+        json_append(routes, text);
+    }
+    return routes;
+}
+
 static Json *session_value(const Registrar *registrar, const Session *session)
 {
     Json *value = json_new_object();
@@ -146,6 +168,10 @@ static Json *session_value(const Registrar *registrar, const Session *session)
     json_set_text(value, "status", session->client != NULL ? "live" : "disconnected");
     json_set_text(value, "gateway", bus_process(registrar->bus));
     json_set(value, "identity", session->identity);
+    g_autoptr(Json) routes = routes_of(registrar, session);
+    g_autoptr(Json) follows = watches_told(session);
+    json_set(value, "routes", routes);
+    json_set(value, "follows", follows);
     return value;
 }
 
@@ -189,6 +215,7 @@ void registrar_moved(Registrar *registrar, const Session *session)
 void registrar_heard(Registrar *registrar, gboolean anew)
 {
     g_autofree gpointer *sessions = g_hash_table_get_keys_as_array(registrar->entries, NULL);
+    registrar->heard_us = g_get_monotonic_time();
     for (guint i = 0; sessions[i] != NULL; i++) {
         Entry *entry = g_hash_table_lookup(registrar->entries, sessions[i]);
         if (entry != NULL && anew)
@@ -196,6 +223,12 @@ void registrar_heard(Registrar *registrar, gboolean anew)
         if (entry != NULL && (anew || entry->due))
             queue(entry);
     }
+}
+
+gboolean registrar_can_be_asked(const Registrar *registrar)
+{
+    return registrar->heard_us > 0 &&
+           g_get_monotonic_time() - registrar->heard_us < HEARD_MS * G_TIME_SPAN_MILLISECOND;
 }
 
 static void on_found(const Envelope *answer, gpointer user)
@@ -212,13 +245,13 @@ static void on_found(const Envelope *answer, gpointer user)
     codec_free(found);
 }
 
-guint64 registrar_find(Registrar *registrar, const char *session, RegistrarFound call,
+guint64 registrar_find(Registrar *registrar, const char *resource, RegistrarFound call,
                        gpointer user)
 {
     Question *question = g_new0(Question, 1);
     question->on_found = call;
     question->user = user;
     Envelope *message = envelope_new(TYPE(READ), registrar->asker, registrar->address);
-    envelope_set(&envelope_body(message)->resource, session);
-    return bus_request(registrar->bus, message, LIMIT_DEADLINE_SERVICE_MS, on_found, question);
+    envelope_set(&envelope_body(message)->resource, resource);
+    return bus_request(registrar->bus, message, LIMIT_CLAIM_MS, on_found, question);
 }

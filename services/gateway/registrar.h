@@ -20,8 +20,11 @@ void registrar_moved(Registrar *registrar, const Session *session);
 // A registry was heard; anew: it knows nothing of us.
 void registrar_heard(Registrar *registrar, gboolean anew);
 
-// Asks for a session that another gateway had. found: NULL if it is not known, or nobody answers.
+// Whether a registry was heard lately: else questions would only wait for their deadline.
+gboolean registrar_can_be_asked(const Registrar *registrar);
+// Asks for a session that another gateway has or had, by its id or by an address that it owns.
+// found: NULL if it is not known, or nobody answers.
 typedef void (*RegistrarFound)(const Msg__Session *found, gpointer user);
-// The key is for registrar_cancel.
-guint64 registrar_find(Registrar *registrar, const char *session, RegistrarFound on_found,
+// The key is for bus_cancel.
+guint64 registrar_find(Registrar *registrar, const char *resource, RegistrarFound on_found,
                        gpointer user);

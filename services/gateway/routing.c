@@ -59,8 +59,15 @@ Json *routing_subscribe(Gateway *gateway, Session *session, const Json *body)
     }
     for (guint i = 0; i < urls->len && reason == REASON(none); i++)
         reason = add(gateway, session, g_ptr_array_index(urls, i));
+    registrar_tell(gateway->registrar, session);
     return reason == REASON(none) ? message_ok_body()
                                   : message_refusal_body(reason, "addresses of one session");
+}
+
+void routing_restore(Gateway *gateway, Session *session, const char *url)
+{
+    if (url_is_valid(url) && url_is_publication(url) && !is_ours(gateway, url))
+        routes_add(gateway->routes, session, url);
 }
 
 // Runtimes of old name only the children's address: the whole object is meant. An object of a
@@ -89,5 +96,6 @@ Json *routing_unsubscribe(Gateway *gateway, Session *session, const Json *body)
     for (guint i = 0; i < urls->len; i++)
         if (url_is_valid(g_ptr_array_index(urls, i)))
             remove_one(gateway, session, g_ptr_array_index(urls, i));
+    registrar_tell(gateway->registrar, session);
     return message_ok_body();
 }

@@ -5,4 +5,6 @@
 #include "gateway/gateway.h"
 
 Json *routing_subscribe(Gateway *gateway, Session *session, const Json *body);
+// A route that another gateway had for the session.
+void routing_restore(Gateway *gateway, Session *session, const char *url);
 Json *routing_unsubscribe(Gateway *gateway, Session *session, const Json *body);

@@ -24,6 +24,7 @@ static void session_free(gpointer data)
 {
     Session *session = data;
     g_hash_table_unref(session->addresses);
+    g_clear_pointer(&session->refused, g_hash_table_unref);
     g_clear_pointer(&session->topics, g_hash_table_unref);
     g_clear_pointer(&session->follows, g_hash_table_unref);
     g_clear_pointer(&session->relays, g_hash_table_unref);
@@ -139,8 +140,8 @@ static void disown(Sessions *sessions, Session *session, const char *address)
         sessions->on_owned(session, kept, FALSE, sessions->user);
 }
 
-// What is bound for an address: the object itself, without /subscription, /read and blank ends.
-static char *base_of(const char *url)
+// Without /subscription, /read and slashes at the end.
+char *sessions_base(const char *url)
 {
     char *base = url_object(url);
     for (gsize length = strlen(base); length > 1 && base[length - 1] == '/'; length--)
@@ -150,11 +151,13 @@ static char *base_of(const char *url)
 
 Refusal sessions_bind(Sessions *sessions, Session *session, const char *url)
 {
-    g_autofree char *base = base_of(url);
+    g_autofree char *base = sessions_base(url);
     const Session *owner = sessions_owner(sessions, base);
     if (owner != NULL)
         return owner == session ? REASON(none) : REASON(not_owner);
     if (url_is_publication(url) || !address_may_bind(sessions->domain, base))
+        return REASON(not_owner);
+    if (session->refused != NULL && g_hash_table_contains(session->refused, base))
         return REASON(not_owner);
     if (g_hash_table_size(session->addresses) >= LIMIT_SESSION_ADDRESSES)
         return REASON(too_many);

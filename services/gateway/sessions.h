@@ -17,6 +17,7 @@ struct Session {
     guint openings;        // WebSockets that it has had
     guint64 grace;         // deadline while away
     GHashTable *addresses; // set of owned URLs
+    GHashTable *refused;   // claims: other gateways' addresses, while one message is looked at
 
     GHashTable *topics;  // routes: set of publication topics
     GHashTable *follows; // watches: set of Watch
@@ -60,6 +61,8 @@ gboolean session_owns(const Session *session, const char *url);
 // Makes the address the session's if it is nobody's. Publication suffixes never bind; /subscription
 // and /read stand for their object. none: it is the session's now (or was).
 Refusal sessions_bind(Sessions *sessions, Session *session, const char *url);
+// What is bound for an address: the object itself; the caller's.
+char *sessions_base(const char *url);
 // Gives an owned address up; the runtime URL stays. No-op for what it does not own exactly.
 void sessions_release(Sessions *sessions, Session *session, const char *url);
 

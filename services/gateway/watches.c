@@ -3,6 +3,8 @@
 // own call.
 #include "gateway/watches.h"
 
+#include "common/codec.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/sync_observer.h"
 #include "common/sync_wire.h"
@@ -28,8 +30,21 @@ typedef struct {
 } Watch;
 
 typedef struct {
+    Watch *watch;
+    Session *session;
     guint64 delivered; // version that the session has been given
+    guint64 lost;      // request for what came before our log begins; 0 if none
+    SyncParts *parts;  // of its answer
 } Follower;
+
+static void follower_free(gpointer data)
+{
+    Follower *follower = data;
+    if (follower->lost != 0)
+        bus_cancel(follower->watch->all->bus, follower->lost);
+    sync_parts_free(follower->parts);
+    g_free(follower);
+}
 
 static void watch_free(gpointer data)
 {
@@ -121,18 +136,22 @@ static void give(Watch *watch, Session *session, Text *text, const SyncChange *c
     watch->all->calls->on_change(session, watch->object, change, watch->all->user);
 }
 
+static void ask_for_lost(Follower *follower);
+
 // A change may end the session's interest in the object; then nothing more of it is sent.
 static void catch_up(Watch *watch, Session *session, Follower *follower)
 {
     const SyncLog *log = sync_observer_log(watch->observer);
     guint64 version = sync_log_version(log);
-    if (session->client == NULL || version <= follower->delivered)
+    if (session->client == NULL || version <= follower->delivered || follower->lost != 0)
         return;
     g_autoptr(GPtrArray) changes = sync_log_since(log, follower->delivered);
+    if (changes == NULL) {
+        ask_for_lost(follower);
+        return;
+    }
     follower->delivered = version;
-    if (changes == NULL)
-        send_digest(watch, session);
-    for (guint i = 0; changes != NULL && i < changes->len; i++) {
+    for (guint i = 0; i < changes->len; i++) {
         g_autoptr(Text) text = change_text(watch, g_ptr_array_index(changes, i));
         if (g_hash_table_contains(watch->followers, session))
             give(watch, session, text, g_ptr_array_index(changes, i));
@@ -143,10 +162,83 @@ static void give_change(Watch *watch, Session *session, Follower *follower, Text
                         const SyncChange *change)
 {
     gboolean due = change->version == 0 || change->version > follower->delivered;
-    if (session->client == NULL || !due)
+    if (session->client == NULL || !due || follower->lost != 0)
         return;
     follower->delivered = MAX(follower->delivered, change->version);
     give(watch, session, text, change);
+}
+
+// --- what a session lacks from before our log begins ---
+
+// The reporter has nothing so old either: the session sees that it lacks something, and asks.
+static void give_up_lost(Follower *follower)
+{
+    follower->delivered = sync_log_version(sync_observer_log(follower->watch->observer));
+    send_digest(follower->watch, follower->session);
+}
+
+static gboolean is_followed_still(const Watch *watch, const Session *session)
+{
+    return g_hash_table_contains(watch->followers, session);
+}
+
+static void give_lost(Follower *follower, const Msg__Deltas *deltas)
+{
+    Watch *watch = follower->watch;
+    Session *session = follower->session;
+    for (gsize i = 0; i < deltas->n_changes && is_followed_still(watch, session); i++) {
+        const Msg__Body *body = deltas->changes[i];
+        if (body->version <= follower->delivered)
+            continue;
+        g_autoptr(SyncChange) change = sync_change_new(sync_body_copy(body), body->version - 1);
+        g_autoptr(Text) text = change_text(watch, change);
+        follower->delivered = body->version;
+        give(watch, session, text, change);
+    }
+    if (!is_followed_still(watch, session))
+        return;
+    const SyncLog *log = sync_observer_log(watch->observer);
+    g_autoptr(GPtrArray) since = sync_log_since(log, follower->delivered);
+    if (since != NULL)
+        catch_up(watch, session, follower);
+    else if (sync_log_version(log) > follower->delivered)
+        give_up_lost(follower);
+}
+
+static void on_lost_answered(const Envelope *answer, gpointer user)
+{
+    Follower *follower = user;
+    g_autoptr(Json) value = NULL;
+    if (envelope_code(answer) < 200) {
+        sync_parts_keep(follower->parts, answer);
+        return;
+    }
+    follower->lost = 0;
+    gboolean whole = sync_parts_join(follower->parts, answer, &value);
+    g_clear_pointer(&follower->parts, sync_parts_free);
+    Msg__Deltas *deltas = whole && value != NULL
+                              ? CODEC_FROM_JSON(Msg__Deltas, msg__deltas__descriptor, value, NULL)
+                              : NULL;
+    if (deltas != NULL && deltas->n_changes > 0)
+        give_lost(follower, deltas);
+    else
+        give_up_lost(follower);
+    codec_free(deltas);
+}
+
+static void ask_for_lost(Follower *follower)
+{
+    const Watches *watches = follower->watch->all;
+    g_autofree char *to = g_strconcat(follower->watch->object, "/subscription", NULL);
+    Envelope *question = envelope_new(MSG__ENVELOPE__TYPE__SUBSCRIBE, watches->asker, to);
+    Msg__Body *body = envelope_body(question);
+    envelope_set(&body->source, watches->asker);
+    body->has_resume = body->resume = TRUE;
+    body->has_version = TRUE;
+    body->version = follower->delivered;
+    follower->parts = sync_parts_new();
+    follower->lost =
+        bus_request(watches->bus, question, LIMIT_DEADLINE_SERVICE_MS, on_lost_answered, follower);
 }
 
 // --- what observers tell ---
@@ -243,7 +335,7 @@ void watches_hold(Watches *watches, const char *object, guint64 version, const c
         watch = g_new0(Watch, 1);
         watch->all = watches;
         watch->object = g_strdup(object);
-        watch->followers = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+        watch->followers = g_hash_table_new_full(NULL, NULL, NULL, follower_free);
         observe(watch, version, chain);
         g_hash_table_insert(watches->by_object, watch->object, watch);
     } else if (watch->gone) {
@@ -271,6 +363,8 @@ void watches_follow(Watches *watches, Session *session, const char *object, guin
     Follower *follower = g_hash_table_lookup(watch->followers, session);
     if (follower == NULL) {
         follower = g_new0(Follower, 1);
+        follower->watch = watch;
+        follower->session = session;
         g_hash_table_insert(watch->followers, session, follower);
         if (session->follows == NULL)
             session->follows = g_hash_table_new(NULL, NULL);
@@ -308,6 +402,27 @@ gboolean watches_is_followed(const Watches *watches, const Session *session, con
 {
     const Watch *watch = find(watches, object);
     return watch != NULL && g_hash_table_contains(watch->followers, session);
+}
+
+Json *watches_told(const Session *session)
+{
+    Json *list = json_new_array();
+    GHashTableIter iterator;
+    gpointer watch;
+    if (session->follows == NULL)
+        return list;
+    g_hash_table_iter_init(&iterator, session->follows);
+    while (g_hash_table_iter_next(&iterator, &watch, NULL)) {
+        const Follower *follower = g_hash_table_lookup(((Watch *)watch)->followers, session);
+        const SyncLog *log = sync_observer_log(((Watch *)watch)->observer);
+        g_autoptr(Json) follow = json_new_object();
+        json_set_text(follow, "object", ((Watch *)watch)->object);
+        json_set_number(follow, "version", (gint64)follower->delivered);
+        if (follower->delivered == sync_log_version(log))
+            json_set_text(follow, "chain", sync_log_chain(log));
+        json_append(list, follow);
+    }
+    return list;
 }
 
 Json *watches_deltas(Watches *watches, Session *session, const char *object, guint64 version)

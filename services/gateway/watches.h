@@ -40,5 +40,7 @@ gboolean watches_is_followed(const Watches *watches, const Session *session, con
 Json *watches_deltas(Watches *watches, Session *session, const char *object, guint64 version);
 // The session is back: sends what came meanwhile.
 void watches_resume(Watches *watches, Session *session);
+// The objects that the session follows, as a list of msg.Follow.
+Json *watches_told(const Session *session);
 // Every observer asks for what it may lack (a link that came back).
 void watches_check(Watches *watches);

@@ -5,9 +5,9 @@
 #include "common/limits.h"
 #include "common/log.h"
 #include "registry/admission.h"
+#include "registry/discovery.h"
 #include "registry/failover.h"
 #include "registry/judge.h"
-#include "registry/discovery.h"
 #include "registry/loss.h"
 #include "registry/placement.h"
 

@@ -5,10 +5,10 @@
 #include <string.h>
 #include "common/codec.h"
 #include "common/log.h"
-#include "registry/failover.h"
-#include "registry/judge.h"
 #include "common/url.h"
 #include "registry/discovery.h"
+#include "registry/failover.h"
+#include "registry/judge.h"
 #include "registry/media.h"
 #include "registry/placement.h"
 #include "registry/registry.h"

@@ -10,6 +10,7 @@
 #include "common/limits.h"
 #include "common/metrics.h"
 #include "gateway/asking.h"
+#include "gateway/claims.h"
 #include "gateway/delivery.h"
 #include "gateway/dispatch.h"
 #include "gateway/gateway.h"
@@ -219,8 +220,9 @@ static void hear_registry(Fixture *fixture, guint incarnation)
 static void a_new_registry_is_told_of_everybody_again(void **state)
 {
     Fixture *fixture = *state;
-    hear_registry(fixture, 1);
     open_session(fixture, 0, "runtime://d/ann");
+    fake_answer(fixture->bus, SESSIONS, "{\"code\":200}");
+    hear_registry(fixture, 1);
     fake_answer(fixture->bus, SESSIONS, "{\"code\":200}");
     hear_registry(fixture, 1);
     assert_null(fake_find(fixture->bus, SESSIONS));
@@ -287,6 +289,176 @@ static void a_session_that_moved_away_is_dropped_in_silence(void **state)
     assert_false(fake_is_routed(fixture->bus, "runtime://d/ann "));
     assert_null(fake_find(fixture->bus, SESSIONS));
     assert_int_equal(sessions_count(fixture->gateway->sessions), 0);
+}
+
+// --- addresses of the whole suite ---
+
+static void an_open_asks_whose_the_runtime_is_and_takes_it_over(void **state)
+{
+    static const struct {
+        const char *status;
+        gboolean takeover;
+        gint64 code;
+    } cases[] = {{"live", TRUE, 200}, {"live", FALSE, 403}, {"disconnected", FALSE, 200}};
+    Fixture *fixture = *state;
+    hear_registry(fixture, 1);
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *found = g_strdup_printf(
+            "{\"code\":200,\"value\":{\"session\":\"000000000000000%u\",\"runtimeURL\":"
+            "\"runtime://d/%u\",\"status\":\"%s\",\"gateway\":\"gateway-2\",\"addresses\":"
+            "[\"hyperty://d/%u\"],\"routes\":[\"x://d/o/changes\",\"hyperty://d/no\"]}}",
+            i, i, cases[i].status, i);
+        g_autofree char *open = g_strdup_printf("{\"id\":1,\"type\":\"open\",\"from\":"
+                                                "\"runtime://d/%u\",\"to\":\"mn:/session\"}",
+                                                i);
+        fixture->gateway->open_takeover = cases[i].takeover;
+        say(fixture, i, open);
+        assert_int_equal(count(fixture, i), 0);
+        fake_answer(fixture->bus, SESSIONS, found);
+        fake_routed(fixture->bus);
+        assert_int_equal(last_code(fixture, i), cases[i].code);
+        g_autofree char *hyperty = g_strdup_printf("hyperty://d/%u ", i);
+        assert_int_equal(fake_is_routed(fixture->bus, hyperty), cases[i].code == 200);
+        fake_answer(fixture->bus, SESSIONS, "{\"code\":200}"); // told, if it was taken over
+    }
+    assert_true(fake_is_routed(fixture->bus, "x://d/o/changes "));
+    assert_false(fake_is_routed(fixture->bus, "hyperty://d/no "));
+}
+
+static void open_unknown(Fixture *fixture, guint index, const char *runtime)
+{
+    g_autofree char *text = g_strdup_printf(
+        "{\"id\":1,\"type\":\"open\",\"from\":\"%s\",\"to\":\"mn:/session\"}", runtime);
+    say(fixture, index, text);
+    assert_int_equal(fake_find(fixture->bus, SESSIONS)->message->type, MSG__ENVELOPE__TYPE__READ);
+    fake_answer(fixture->bus, SESSIONS, "{\"code\":404}");
+    fake_routed(fixture->bus);
+    assert_int_equal(last_code(fixture, index), 200);
+    fake_answer(fixture->bus, SESSIONS, "{\"code\":200}"); // told
+}
+
+static void say_from(Fixture *fixture, const char *from, guint id)
+{
+    g_autofree char *text = g_strdup_printf(
+        "{\"id\":%u,\"type\":\"read\",\"from\":\"%s\",\"to\":\"x://d/y\"}", id, from);
+    say(fixture, 0, text);
+}
+
+static void a_new_address_waits_for_the_registry_and_all_that_follows_it(void **state)
+{
+    Fixture *fixture = *state;
+    hear_registry(fixture, 1);
+    open_unknown(fixture, 0, "runtime://d/ann");
+    say_from(fixture, "hyperty://d/1", 2);
+    say_from(fixture, "runtime://d/ann", 3);
+    assert_null(fake_find(fixture->bus, "x://d/y"));
+    const FakeAsked *claim = fake_find(fixture->bus, SESSIONS);
+    assert_string_equal(claim->message->body->method, "claim");
+    fake_answer(fixture->bus, SESSIONS, "{\"code\":200,\"value\":[]}");
+    const Envelope *first = fake_find(fixture->bus, "x://d/y")->message;
+    assert_string_equal(first->from, "hyperty://d/1");
+    fake_answer(fixture->bus, "x://d/y", "{\"code\":200}");
+    assert_string_equal(fake_find(fixture->bus, "x://d/y")->message->from, "runtime://d/ann");
+    fake_answer(fixture->bus, "x://d/y", "{\"code\":200}");
+    fake_answer(fixture->bus, SESSIONS, "{\"code\":200}"); // told of the address
+    say_from(fixture, "hyperty://d/1/below", 4);
+    assert_non_null(fake_find(fixture->bus, "x://d/y")); // known by now
+}
+
+static void an_address_of_another_gateway_is_refused_each_time_anew(void **state)
+{
+    Fixture *fixture = *state;
+    hear_registry(fixture, 1);
+    open_unknown(fixture, 0, "runtime://d/ann");
+    say_from(fixture, "hyperty://d/1", 2);
+    fake_answer(fixture->bus, SESSIONS, "{\"code\":200,\"value\":[\"hyperty://d/1\"]}");
+    assert_int_equal(last_code(fixture, 0), 403);
+    assert_false(fake_is_routed(fixture->bus, "hyperty://d/1 "));
+    say_from(fixture, "hyperty://d/1", 3); // free by now
+    fake_answer(fixture->bus, SESSIONS, "{\"code\":200,\"value\":[]}");
+    assert_non_null(fake_find(fixture->bus, "x://d/y"));
+}
+
+static void without_an_answer_messages_go_on(void **state)
+{
+    Fixture *fixture = *state;
+    hear_registry(fixture, 1);
+    open_unknown(fixture, 0, "runtime://d/ann");
+    say_from(fixture, "hyperty://d/1", 2);
+    fake_answer(fixture->bus, SESSIONS, "{\"code\":504}");
+    assert_non_null(fake_find(fixture->bus, "x://d/y"));
+    assert_true(fake_is_routed(fixture->bus, "hyperty://d/1 "));
+}
+
+static void a_client_that_goes_while_it_claims_leaves_nothing(void **state)
+{
+    Fixture *fixture = *state;
+    hear_registry(fixture, 1);
+    open_unknown(fixture, 0, "runtime://d/ann");
+    say_from(fixture, "hyperty://d/1", 2);
+    lose_client(fixture, 0);
+    assert_null(fake_find(fixture->bus, "x://d/y"));
+}
+
+static void only_so_much_is_held_while_claiming(void **state)
+{
+    Fixture *fixture = *state;
+    g_autofree char *large = g_strnfill(100 * 1024, 'x');
+    g_autofree char *text = g_strdup_printf("{\"id\":9,\"type\":\"read\",\"from\":"
+                                            "\"runtime://d/ann\",\"to\":\"x://d/y\",\"body\":"
+                                            "{\"x\":\"%s\"}}",
+                                            large);
+    hear_registry(fixture, 1);
+    open_unknown(fixture, 0, "runtime://d/ann");
+    say_from(fixture, "hyperty://d/1", 2);
+    for (guint i = 0; i <= LIMIT_HELD_WHILE_CLAIMING / (100 * 1024); i++)
+        say(fixture, 0, text);
+    assert_int_equal(last_code(fixture, 0), 429);
+    fake_answer(fixture->bus, SESSIONS, "{\"code\":200,\"value\":[]}");
+    assert_int_equal(fixture->clients[0]->held_bytes, 0);
+}
+
+// --- what comes between clients ---
+
+static void who_is_taken_off_an_object_loses_its_routes(void **state)
+{
+    Fixture *fixture = *state;
+    open_session(fixture, 0, "runtime://d/ann");
+    say(fixture, 0,
+        "{\"id\":3,\"type\":\"subscribe\",\"from\":\"runtime://d/ann\",\"to\":"
+        "\"domain://msg-node.d/sm\",\"body\":{\"resources\":[\"x://d/o/changes\"]}}");
+    Envelope *message =
+        envelope_new(MSG__ENVELOPE__TYPE__UNSUBSCRIBE, "x://d/h", "runtime://d/ann");
+    envelope_set(&message->taken, "x://d/o");
+    g_autoptr(BusRequest) request = fake_deliver(fixture->bus, message);
+    assert_false(fake_is_routed(fixture->bus, "x://d/o/changes "));
+    fake_routed(fixture->bus);
+}
+
+static void answer_in_part(Fixture *fixture, guint code, guint parts)
+{
+    g_autofree char *text = g_strdup_printf(
+        "{\"id\":4,\"type\":\"response\",\"from\":\"runtime://d/ann\",\"to\":\"x://d/h\","
+        "\"body\":{\"code\":%u,\"value\":{\"responses\":%u},\"" DELIVERY_PIECES "\":1}}",
+        code, parts);
+    say(fixture, 0, text);
+}
+
+static void a_clients_answer_in_parts_ends_with_the_last_of_them(void **state)
+{
+    Fixture *fixture = *state;
+    open_session(fixture, 0, "runtime://d/ann");
+    g_autoptr(BusRequest) request = fake_deliver_text(
+        fixture->bus,
+        "{\"id\":4,\"type\":\"read\",\"from\":\"x://d/h\",\"to\":\"runtime://d/ann\"}");
+    answer_in_part(fixture, 100, 2);
+    answer_in_part(fixture, 200, 2);
+    assert_int_equal(request->provisional, 2);
+    assert_null(request->answer);
+    answer_in_part(fixture, 200, 2);
+    assert_int_equal(request->provisional, 3);
+    assert_int_equal(json_get_number(request->answer, DELIVERY_PIECES, 0), 3);
+    answer_in_part(fixture, 200, 2); // one too many
 }
 
 static void on_time(gpointer loop)
@@ -767,6 +939,14 @@ int main(void)
         CASE(what_a_registry_did_not_hear_it_is_told_when_it_is_back),
         CASE(a_session_of_another_gateway_is_read_and_announced),
         CASE(a_session_that_moved_away_is_dropped_in_silence),
+        CASE(an_open_asks_whose_the_runtime_is_and_takes_it_over),
+        CASE(a_new_address_waits_for_the_registry_and_all_that_follows_it),
+        CASE(an_address_of_another_gateway_is_refused_each_time_anew),
+        CASE(without_an_answer_messages_go_on),
+        CASE(a_client_that_goes_while_it_claims_leaves_nothing),
+        CASE(only_so_much_is_held_while_claiming),
+        CASE(who_is_taken_off_an_object_loses_its_routes),
+        CASE(a_clients_answer_in_parts_ends_with_the_last_of_them),
         CASE(without_takeover_only_a_dead_sockets_session_is_taken),
         CASE(opens_in_a_rush_are_delayed_not_refused),
         CASE(a_join_carries_who_asks),

@@ -64,6 +64,21 @@ static void nothing_left_of_a_name_is_no_name(void **state)
     assert_null(json_get(json_get(identity, "userProfile"), "preferred_username"));
 }
 
+static void others_see_whose_it_is_and_the_rest_as_it_was_said(void **state)
+{
+    static const char text[] = "{\"idp\":{\"domain\":\"x\"},\"userProfile\":{\"userURL\":"
+                               "\"user://d/bob\",\"guid\":\"bob\",\"picture\":\"p\"}}";
+    g_autoptr(Json) said_json = json_parse_bytes((const guint8 *)text, sizeof text - 1);
+    g_autoptr(Json) body = said("Ann");
+    g_autoptr(Json) asserted = identity_assert(body, NULL, "d", "0123");
+    g_autoptr(Json) shown = identity_show(said_json, asserted);
+    g_autofree char *printed = json_print_canonical(shown, NULL);
+    (void)state;
+    assert_string_equal(printed, "{\"idp\":{\"domain\":\"x\"},\"userProfile\":{\"picture\":"
+                                 "\"p\",\"preferred_username\":\"Ann\",\"userURL\":"
+                                 "\"guest://d/0123\"}}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -71,6 +86,7 @@ int main(void)
         cmocka_unit_test(a_name_stays_where_none_is_said),
         cmocka_unit_test(names_are_cleaned_and_cut_at_whole_characters),
         cmocka_unit_test(nothing_left_of_a_name_is_no_name),
+        cmocka_unit_test(others_see_whose_it_is_and_the_rest_as_it_was_said),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

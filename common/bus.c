@@ -19,6 +19,11 @@
 
 #define PROCESS_URL "bus://process/"
 
+typedef struct {
+    BusLink on_link;
+    gpointer user;
+} Link;
+
 struct Bus {
     char *process, *domain;
     char *url, *topic; // our own: bus://process/<process>
@@ -30,8 +35,7 @@ struct Bus {
     GPtrArray *matches; // of the message that is being handed out
     BusRequests *requests;
     BusAnswers *answers;
-    BusLink on_link;
-    gpointer on_link_user;
+    GArray *links; // of Link
     gboolean was_up, dispatching;
 };
 
@@ -203,8 +207,10 @@ static void on_link_change(gboolean up, gpointer user)
     log_event(up ? LOG_INFO : LOG_WARNING, up ? "bus.linked" : "bus.unlinked", "open_requests=%u",
               bus_requests_open(bus->requests));
     bus_requests_link(bus->requests, up);
-    if (bus->on_link != NULL)
-        bus->on_link(up, bus->on_link_user);
+    for (guint i = bus->links->len; i-- > 0;) {
+        const Link link = g_array_index(bus->links, Link, i);
+        link.on_link(up, link.user);
+    }
 }
 
 // --- API ---
@@ -221,6 +227,7 @@ Bus *bus_new(const Config *config, const char *process, GError **error)
     bus->url = g_strconcat(PROCESS_URL, process, NULL);
     bus->topic = g_strconcat(bus->url, " ", NULL);
     bus->incarnation = (guint64)g_get_real_time();
+    bus->links = g_array_new(FALSE, FALSE, sizeof(Link));
     bus->sent = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     bus->routes = bus_routes_new();
     bus->matches = g_ptr_array_new_with_free_func(bus_route_unref);
@@ -247,6 +254,7 @@ void bus_free(Bus *bus)
     bus_socket_free(bus->socket);
     bus_routes_free(bus->routes);
     g_ptr_array_unref(bus->matches);
+    g_array_unref(bus->links);
     g_hash_table_unref(bus->sent);
     g_free(bus->process);
     g_free(bus->domain);
@@ -275,10 +283,21 @@ gboolean bus_is_connected(const Bus *bus, gint64 *ret_since_us)
     return bus_pulse_is_up(bus->pulse, ret_since_us);
 }
 
-void bus_set_link_handler(Bus *bus, BusLink on_link, gpointer user)
+void bus_watch_link(Bus *bus, BusLink on_link, gpointer user)
 {
-    bus->on_link = on_link;
-    bus->on_link_user = user;
+    const Link link = {on_link, user};
+    g_array_append_val(bus->links, link);
+}
+
+void bus_unwatch_link(Bus *bus, BusLink on_link, gpointer user)
+{
+    for (guint i = bus->links->len; i-- > 0;) {
+        const Link *link = &g_array_index(bus->links, Link, i);
+        if (link->on_link == on_link && link->user == user) {
+            g_array_remove_index(bus->links, i);
+            return;
+        }
+    }
 }
 
 void bus_route(Bus *bus, const char *topic, BusHandler handler, gpointer user)

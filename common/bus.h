@@ -41,8 +41,9 @@ guint64 bus_incarnation(const Bus *bus);
 // Whether our own messages come back to us through the broker (self-ping), and since when on
 // g_get_monotonic_time.
 gboolean bus_is_connected(const Bus *bus, gint64 *ret_since_us);
-// Called on each change of bus_is_connected.
-void bus_set_link_handler(Bus *bus, BusLink on_link, gpointer user);
+// Called on each change of bus_is_connected, until unwatched with the same two.
+void bus_watch_link(Bus *bus, BusLink on_link, gpointer user);
+void bus_unwatch_link(Bus *bus, BusLink on_link, gpointer user);
 
 // Subscribes. topic: "<url> " for one address, "<prefix>/" for everything below, "" (or any other
 // prefix) to watch only. The same (topic, handler, user) may be routed once; a message that matches

@@ -188,6 +188,7 @@ struct SyncDigest {
     guint64 version;
     char *chain;
     guint timer;
+    gint64 changed_us, lost_us; // the last change; since when the link is gone
 };
 
 static Envelope *digest_message(const SyncDigest *digest)
@@ -225,6 +226,18 @@ static void keep_state(SyncDigest *digest, const SyncLog *log)
     envelope_set(&digest->chain, sync_log_chain(log));
 }
 
+// What was published shortly before a link was found lost may have gone with it, and its digest
+// too: nobody else would tell for ten seconds.
+static void on_link(gboolean up, gpointer user)
+{
+    SyncDigest *digest = user;
+    const gint64 doubtful_us = LIMIT_DIGEST_EVERY_MS * G_TIME_SPAN_MILLISECOND;
+    if (!up)
+        digest->lost_us = g_get_monotonic_time();
+    else if (digest->changed_us != 0 && digest->changed_us > digest->lost_us - doubtful_us)
+        sync_digest_publish(digest);
+}
+
 SyncDigest *sync_digest_new(Bus *bus, const char *url, const SyncLog *log)
 {
     SyncDigest *digest = g_new0(SyncDigest, 1);
@@ -232,6 +245,7 @@ SyncDigest *sync_digest_new(Bus *bus, const char *url, const SyncLog *log)
     digest->url = g_strdup(url);
     keep_state(digest, log);
     arm(digest, LIMIT_DIGEST_EVERY_MS);
+    bus_watch_link(bus, on_link, digest);
     return digest;
 }
 
@@ -239,6 +253,7 @@ void sync_digest_free(SyncDigest *digest)
 {
     if (digest == NULL)
         return;
+    bus_unwatch_link(digest->bus, on_link, digest);
     if (digest->timer != 0)
         g_source_remove(digest->timer);
     g_free(digest->url);
@@ -249,6 +264,7 @@ void sync_digest_free(SyncDigest *digest)
 void sync_digest_changed(SyncDigest *digest, const SyncLog *log)
 {
     keep_state(digest, log);
+    digest->changed_us = g_get_monotonic_time();
     arm(digest, LIMIT_DIGEST_FIRST_MS);
 }
 

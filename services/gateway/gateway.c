@@ -344,7 +344,7 @@ Gateway *gateway_new(Bus *bus, const char *secret)
     g_autofree char *announced = announcements(gateway, " ");
     bus_route(bus, presences, on_presence, gateway);
     bus_route(bus, announced, on_announced, gateway);
-    bus_set_link_handler(bus, on_link, gateway);
+    bus_watch_link(bus, on_link, gateway);
     return gateway;
 }
 
@@ -375,7 +375,7 @@ static void unroute(Gateway *gateway)
 {
     g_autofree char *presences = g_strdup_printf("ctxt://%s/process/", gateway->domain);
     g_autofree char *announced = announcements(gateway, " ");
-    bus_set_link_handler(gateway->bus, NULL, NULL);
+    bus_unwatch_link(gateway->bus, on_link, gateway);
     bus_unroute(gateway->bus, presences, on_presence, gateway);
     bus_unroute(gateway->bus, announced, on_announced, gateway);
 }

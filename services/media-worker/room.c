@@ -108,7 +108,7 @@ static void open_room(Room *room)
     room->heard_us = g_get_monotonic_time();
     room->tick = g_timeout_add(TICK_MS, room_on_tick, room);
     report_context(room);
-    bus_set_link_handler(room->home.bus, on_link, room);
+    bus_watch_link(room->home.bus, on_link, room);
     bus_when_routed(room->home.bus, on_routed, room);
 }
 

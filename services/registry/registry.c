@@ -129,7 +129,7 @@ gboolean registry_start(Service *service, GError **error)
     registry->store = g_steal_pointer(&store);
     make_parts(registry, (guint)grace_s, (guint)quarantine_s);
     service_set_state(service, registry);
-    bus_set_link_handler(registry->bus, on_link, registry);
+    bus_watch_link(registry->bus, on_link, registry);
     registry->tick = g_timeout_add(TICK_MS, on_tick, registry);
     return restore(registry, path, error);
 }
@@ -156,7 +156,7 @@ void registry_stop(Service *service)
     if (registry == NULL)
         return;
     g_source_remove(registry->tick);
-    bus_set_link_handler(registry->bus, NULL, NULL);
+    bus_unwatch_link(registry->bus, on_link, registry);
     batch_flush(registry->batch);
     failover_free(registry->failover);
     judge_free(registry->judge);

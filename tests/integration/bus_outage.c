@@ -44,7 +44,7 @@ static int start(void **state)
     story->suite = suite_new();
     story->asker = suite_bus(story->suite);
     story->answerer = bus_new(suite_config(story->suite), "answerer-1", NULL);
-    bus_set_link_handler(story->asker, on_link, story);
+    bus_watch_link(story->asker, on_link, story);
     *state = story;
     return 0;
 }

@@ -15,9 +15,15 @@ typedef struct {
     Bus *bus;
 } FakeRoute;
 
+typedef struct {
+    BusLink on_link;
+    gpointer user;
+} FakeLink;
+
 struct Bus {
     char *process;
     guint64 sequence;
+    GArray *links; // of FakeLink
 };
 
 struct BusRequest {
@@ -72,6 +78,7 @@ Bus *bus_new(const Config *config, const char *process, GError **error)
     (void)config, (void)error;
     Bus *bus = g_new0(Bus, 1);
     bus->process = g_strdup(process);
+    bus->links = g_array_new(FALSE, FALSE, sizeof(FakeLink));
     if (fake_routes == NULL) {
         fake_routes = g_ptr_array_new_with_free_func(g_free);
         fake_open = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
@@ -83,6 +90,8 @@ void bus_free(Bus *bus)
 {
     if (bus == NULL)
         return;
+    g_assert(bus->links->len == 0);
+    g_array_unref(bus->links);
     g_free(bus->process);
     g_free(bus);
 }
@@ -112,9 +121,27 @@ gboolean bus_is_connected(const Bus *bus, gint64 *ret_since_us)
     return TRUE;
 }
 
-void bus_set_link_handler(Bus *bus, BusLink on_link, gpointer user)
+void bus_watch_link(Bus *bus, BusLink on_link, gpointer user)
 {
-    (void)bus, (void)on_link, (void)user;
+    const FakeLink link = {on_link, user};
+    g_array_append_val(bus->links, link);
+}
+
+void bus_unwatch_link(Bus *bus, BusLink on_link, gpointer user)
+{
+    for (guint i = bus->links->len; i-- > 0;) {
+        const FakeLink *link = &g_array_index(bus->links, FakeLink, i);
+        if (link->on_link == on_link && link->user == user)
+            g_array_remove_index(bus->links, i);
+    }
+}
+
+// All who watch this bus' link are told.
+static G_GNUC_UNUSED void fake_set_link(Bus *bus, gboolean up)
+{
+    for (guint i = 0; i < bus->links->len; i++)
+        g_array_index(bus->links, FakeLink, i)
+            .on_link(up, g_array_index(bus->links, FakeLink, i).user);
 }
 
 void bus_route(Bus *bus, const char *topic, BusHandler handler, gpointer user)

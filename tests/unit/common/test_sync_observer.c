@@ -209,6 +209,25 @@ static void a_lost_last_change_is_found_by_the_digest(void **state)
     assert_int_equal(world->changes, 1);
 }
 
+// The digest after the change is lost as well, with a link that nobody has found lost yet.
+static void a_change_that_was_lost_with_the_link_is_told_when_it_returns(void **state)
+{
+    World *world = *state;
+    report(world, 0);
+    observe(world);
+    assert_same(world);
+    fake_fault = lose_all;
+    set_number(world, "last", 1);
+    sync_reporter_digest(world->reporter);
+    fake_set_link(world->near, FALSE);
+    fake_fault = NULL;
+    gint64 before_us = g_get_monotonic_time();
+    fake_set_link(world->near, TRUE);
+    assert_same(world);
+    gint64 took_ms = (g_get_monotonic_time() - before_us) / G_TIME_SPAN_MILLISECOND;
+    assert_true(took_ms < LIMIT_DIGEST_FIRST_MS);
+}
+
 static void whoever_lacks_more_than_is_kept_gets_a_snapshot(void **state)
 {
     World *world = *state;
@@ -597,6 +616,7 @@ int main(void)
         TEST(an_observer_that_knows_a_version_gets_the_rest),
         TEST(loss_doubles_and_disorder_are_healed),
         TEST(a_lost_last_change_is_found_by_the_digest),
+        TEST(a_change_that_was_lost_with_the_link_is_told_when_it_returns),
         TEST(whoever_lacks_more_than_is_kept_gets_a_snapshot),
         TEST(another_history_with_equal_versions_is_found),
         TEST(a_reporter_that_lost_changes_is_believed),

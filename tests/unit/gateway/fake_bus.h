@@ -94,11 +94,14 @@ gboolean bus_is_connected(const Bus *bus, gint64 *ret_since_us)
     return bus->connected;
 }
 
-void bus_set_link_handler(Bus *bus, BusLink on_link, gpointer user)
+void bus_watch_link(Bus *bus, BusLink on_link, gpointer user)
 {
-    (void)bus;
-    (void)on_link;
-    (void)user;
+    (void)bus, (void)on_link, (void)user;
+}
+
+void bus_unwatch_link(Bus *bus, BusLink on_link, gpointer user)
+{
+    (void)bus, (void)on_link, (void)user;
 }
 
 void bus_route(Bus *bus, const char *topic, BusHandler handler, gpointer user)

@@ -2,8 +2,11 @@
 // See bus_socket.h. What the options are for (libzmq 4.3): SNDHWM 0 on SUB, since subscriptions
 // beyond it vanish, and again after each reconnect; IMMEDIATE on PUB, so that nothing stale is sent
 // after an outage; no MAXMSGSIZE, with which a connecting SUB never comes back from an oversize
-// message; heartbeats, since TCP alone notices a vanished host after minutes. A connection that was
-// lost and does not come back within five seconds is made anew, whatever libzmq believes.
+// message; heartbeats, since TCP alone notices a vanished host after minutes. A network that comes
+// back is used at once: TCP doubles its pauses while it is away, and then sits out the last one, so
+// data without an acknowledgement ends the connection early (TCP_MAXRT), and attempts to connect
+// are short and frequent. A connection that was lost and does not come back within five seconds is
+// made anew, whatever libzmq believes.
 #include "common/bus_socket.h"
 
 #include <czmq.h>
@@ -97,7 +100,9 @@ static void set_options(zsock_t *zsock)
     zsock_set_ipv6(zsock, 1);
     zsock_set_linger(zsock, LINGER_MS);
     zsock_set_reconnect_ivl(zsock, 20);
-    zsock_set_reconnect_ivl_max(zsock, 1000);
+    zsock_set_reconnect_ivl_max(zsock, LIMIT_BUS_RECONNECT_MS);
+    zsock_set_connect_timeout(zsock, LIMIT_BUS_CONNECT_MS);
+    zsock_set_tcp_maxrt(zsock, LIMIT_BUS_UNACKNOWLEDGED_MS);
     zsock_set_heartbeat_ivl(zsock, 1000);
     zsock_set_heartbeat_timeout(zsock, 3000);
     zsock_set_heartbeat_ttl(zsock, 4000);

@@ -31,7 +31,13 @@
 #define LIMIT_BUS_ANSWERS_PER_PROCESS 8192 // what services ask each other
 #define LIMIT_BUS_ANSWERS 65536
 #define LIMIT_BUS_ANSWERS_BYTES (64 * 1024 * 1024) // one answer may have 192 KiB
-#define LIMIT_BUS_TOPICS 65536 // of which a process knows the last message that it put there
+// After a cut network everybody is to be in step within 2 s, however long it was cut: of these the
+// two pauses of a reconnect, or what TCP had doubled its own to.
+#define LIMIT_BUS_UNACKNOWLEDGED_MS                                                                \
+    1000                           // what was sent without an acknowledgement ends a connection
+#define LIMIT_BUS_CONNECT_MS 500   // one attempt
+#define LIMIT_BUS_RECONNECT_MS 250 // the longest pause between two
+#define LIMIT_BUS_TOPICS 65536     // of which a process knows the last message that it put there
 #define LIMIT_BUS_ANSWER_AGE_MS (10 * 60 * 1000)
 #define LIMIT_DEADLINE_SERVICE_MS 3000
 #define LIMIT_DEADLINE_CLIENT_MS 20000

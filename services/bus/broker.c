@@ -262,6 +262,7 @@ static zsock_t *bind_socket(int type, const Config *config, ConfigKey key, GErro
     zsock_set_heartbeat_ivl(socket, 1000);
     zsock_set_heartbeat_timeout(socket, 3000);
     zsock_set_heartbeat_ttl(socket, 4000);
+    zsock_set_tcp_maxrt(socket, LIMIT_BUS_UNACKNOWLEDGED_MS);
     zsock_set_sndhwm(socket, type == ZMQ_XPUB ? LIMIT_BUS_QUEUE : 0);
     zsock_set_rcvhwm(socket, type == ZMQ_XPUB ? 0 : LIMIT_BUS_QUEUE);
     if (zsock_bind(socket, "%s", config_text(config, key)) >= 0 || zsock_endpoint(socket) != NULL)

@@ -21,8 +21,9 @@
 #include "common/url.h"
 #include "proto/context.pb-c.h"
 
-// A process that starts again needs a moment to subscribe: after the broker's start, and after a
-// route went away, requests are passed on (their askers repeat them) and not refused.
+// A process that starts again needs a moment to subscribe: after the broker's start, after a route
+// went away, and when all routes had gone (the broker was cut off, and those who come back first
+// ask for the others), requests are passed on (their askers repeat them) and not refused.
 #define NO_REFUSALS_US (2 * G_USEC_PER_SEC)
 #define PRESENCE_MS 1000
 #define OWN_TOPIC "bus://process/" // + process + " ": each process subscribes to it first
@@ -31,7 +32,7 @@ struct Broker {
     char *process;
     char *domain;
     guint64 incarnation, sequence, read;
-    gint64 started_us;
+    gint64 alone_us;      // until then nobody listened
     zsock_t *publishers;  // XSUB
     zsock_t *subscribers; // XPUB
     void *in, *out;       // their libzmq sockets
@@ -116,7 +117,7 @@ static gboolean may_have_route(Broker *broker, const char *topic, gsize length)
 static void on_unrouted(Broker *broker, const char *topic, gsize length, zmq_msg_t *frame)
 {
     if (is_publication_topic(topic, length) ||
-        g_get_monotonic_time() - broker->started_us < NO_REFUSALS_US ||
+        g_get_monotonic_time() - broker->alone_us < NO_REFUSALS_US ||
         may_have_route(broker, topic, length))
         return;
     g_autoptr(Envelope) envelope = envelope_unpack(zmq_msg_data(frame), zmq_msg_size(frame), NULL);
@@ -203,6 +204,8 @@ static void on_subscription(Broker *broker, zmq_msg_t *frame)
     const char *topic = bytes + 1;
     g_autofree char *process = own_topic_process(topic, length);
     if (bytes[0] == 1) {
+        if (routes_count(broker->routes) == 0)
+            broker->alone_us = g_get_monotonic_time();
         routes_add(broker->routes, topic, length);
         if (process != NULL)
             watcher_name(broker->out_watcher, zmq_msg_get(frame, ZMQ_SRCFD), process);
@@ -295,7 +298,7 @@ Broker *broker_new(const Config *config, const char *process, GError **error)
     broker->process = g_strdup(process);
     broker->domain = g_strdup(config_text(config, CONFIG_SUITE_DOMAIN));
     broker->incarnation = (guint64)g_get_real_time();
-    broker->started_us = g_get_monotonic_time();
+    broker->alone_us = g_get_monotonic_time();
     broker->routes = routes_new();
     zsys_handler_set(NULL);
     broker->publishers = bind_socket(ZMQ_XSUB, config, CONFIG_BUS_PUBLISH, error);

@@ -130,6 +130,53 @@ static void requests_ride_out_a_restart_and_both_ends_notice_it(void **state)
     }
 }
 
+static int start_without_clients(void **state)
+{
+    Story *story = g_new0(Story, 1);
+    story->suite = suite_new();
+    *state = story;
+    return 0;
+}
+
+static int end_without_clients(void **state)
+{
+    Story *story = *state;
+    bus_free(story->asker);
+    return end(state);
+}
+
+static void connect_asker(Story *story)
+{
+    story->asker = bus_new(suite_config(story->suite), "asker-1", NULL);
+}
+
+static gboolean asker_is_linked(gpointer user)
+{
+    return bus_is_connected(((Story *)user)->asker, NULL);
+}
+
+// After a long cut of the broker's network those who are back first ask for the others, who are as
+// alive as they are.
+static void whoever_is_back_first_is_not_refused(void **state)
+{
+    Story *story = *state;
+    connect_asker(story);
+    suite_start(story->suite, "bus", "bus", NULL);
+    ask(story);
+    assert_true(suite_until(is_answered, story, 6000));
+    assert_int_equal(story->code, 404); // the broker is there for long enough
+    bus_free(story->asker);
+    assert_true(suite_until_logged(story->suite, "bus", "what=gone peer=asker-1", 1, 2000));
+    connect_asker(story);
+    assert_true(suite_until(asker_is_linked, story, 2000));
+    ask(story);
+    assert_false(suite_until(is_answered, story, 400));
+    story->answerer = bus_new(suite_config(story->suite), "answerer-1", NULL);
+    bus_route(story->answerer, "hyperty://localhost/service ", on_request, story);
+    assert_true(suite_until(is_answered, story, 2000));
+    assert_int_equal(story->code, 200);
+}
+
 static gboolean is_unlinked(gpointer user)
 {
     return !bus_is_connected(((Story *)user)->asker, NULL);
@@ -204,6 +251,8 @@ int main(void)
             a_request_made_before_there_is_a_broker_is_answered_once_it_is_there, start, end),
         cmocka_unit_test_setup_teardown(requests_ride_out_a_restart_and_both_ends_notice_it, start,
                                         end),
+        cmocka_unit_test_setup_teardown(whoever_is_back_first_is_not_refused, start_without_clients,
+                                        end_without_clients),
         cmocka_unit_test_setup_teardown(a_broker_that_stands_still_is_noticed, start, end),
         cmocka_unit_test_setup_teardown(twenty_thousand_subscriptions_are_kept, start, end),
     };

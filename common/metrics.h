@@ -87,6 +87,8 @@
     METRIC(MEDIA_RESENT, "media_resent_total", "packets sent again because a receiver asked")      \
     METRIC(MEDIA_REFUSED, "media_refused_total", "datagrams that the kernel would not send")       \
     METRIC(MEDIA_KEY_FRAMES_ASKED, "media_key_frames_asked_total", "key frames asked of senders")  \
+    METRIC(MEDIA_CAUGHT_UP, "media_caught_up_total",                                               \
+           "slots that began with a key frame of before")                                          \
     METRIC(MEDIA_NACKED, "media_nacked_total", "packets asked again of senders")
 
 typedef enum {

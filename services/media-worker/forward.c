@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // See forward.h.
 #include "media-worker/forward.h"
+#include "media-worker/catch_up.h"
 #include "media-worker/resend.h"
 #include "media-worker/rtp.h"
 #include "media-worker/subscribe.h"
@@ -139,8 +140,8 @@ void forward_again(Hub *hub, PeerSlot *slot, const ForwardPacket *packet)
     transport_commit(hub->transport, &slot->peer->path, length);
 }
 
-static guint send_to_slot(Hub *hub, PeerSlot *slot, PeerSource *source,
-                          const ForwardPacket *packets, guint n)
+guint forward_to_slot(Hub *hub, PeerSlot *slot, PeerSource *source, const ForwardPacket *packets,
+                      guint n)
 {
     guint sent = 0;
     for (guint i = 0; i < n; i++) {
@@ -168,6 +169,8 @@ static void keep(Hub *hub, PeerSource *source, const ForwardPacket *packets, gui
                               .payload_length = (guint16)packets[i].length,
                               .marker = packets[i].marker};
         history_put(source->history, &kept, hub->now_us);
+        if (packets[i].numbers.entry)
+            catch_up_note(source, packets[i].numbers.index, hub->now_us);
     }
 }
 
@@ -177,7 +180,7 @@ void forward_packets(Hub *hub, PeerSource *source, const ForwardPacket *packets,
     for (guint i = 0; i < source->subscribers->len; i++) {
         PeerSlot *slot = g_ptr_array_index(source->subscribers, i);
         if (peer_is_ready(slot->peer))
-            sent += send_to_slot(hub, slot, source, packets, n);
+            sent += forward_to_slot(hub, slot, source, packets, n);
     }
     if (source->subscribers->len > 0 && source->description->kind == MEDIA_VIDEO)
         keep(hub, source, packets, n);

@@ -31,6 +31,10 @@ gboolean forward_read(ForwardPacket *packet, PeerSource *source, const ForwardIn
 // Sends them, at most FORWARD_BATCH, to all who carry the source. They leave with the next flush.
 void forward_packets(Hub *hub, PeerSource *source, const ForwardPacket *packets, guint n);
 
+// Sends them to one slot that carries or awaits the source; returns how many.
+guint forward_to_slot(Hub *hub, PeerSlot *slot, PeerSource *source, const ForwardPacket *packets,
+                      guint n);
+
 // For resend.c. Sets numbers.vp8 and numbers.entry by the payload.
 void forward_read_descriptor(ForwardPacket *packet, MediaKind kind);
 // Sends a packet of the slot's current stretch as RTX.

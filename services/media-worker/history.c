@@ -102,13 +102,23 @@ static gboolean is_overwritten(const History *history, const HistoryPacket *entr
            history->taken - history->starts[entry - history->packets] > history->size;
 }
 
+static gboolean has(const History *history, const HistoryPacket *entry, guint16 sequence)
+{
+    return entry->used && entry->sequence == sequence && !is_overwritten(history, entry);
+}
+
+const HistoryPacket *history_peek(History *history, guint16 sequence)
+{
+    const HistoryPacket *entry = entry_of(history, sequence);
+    return has(history, entry, sequence) ? entry : NULL;
+}
+
 const HistoryPacket *history_resend(History *history, guint16 sequence, gint64 now_us,
                                     gint64 again_us)
 {
     HistoryPacket *entry = entry_of(history, sequence);
     guint32 now_ms = (guint32)(now_us / 1000);
-    if (!entry->used || entry->sequence != sequence || is_overwritten(history, entry) ||
-        (gint64)(now_ms - entry->sent_ms) * 1000 < again_us)
+    if (!has(history, entry, sequence) || (gint64)(now_ms - entry->sent_ms) * 1000 < again_us)
         return NULL;
     entry->sent_ms = now_ms;
     return entry;

@@ -41,3 +41,5 @@ void history_put_copy(History *history, guint16 sequence, const guint8 *packet, 
 // (the round trip) ago. Borrowed until the next put.
 const HistoryPacket *history_resend(History *history, guint16 sequence, gint64 now_us,
                                     gint64 again_us);
+// The packet `sequence`, NULL if it is gone. Borrowed until the next put.
+const HistoryPacket *history_peek(History *history, guint16 sequence);

@@ -40,6 +40,9 @@ typedef struct {
     gboolean has_index;
     guint64 newest_index;   // of the last packet, unwrapped
     History *history;       // video: what receivers may ask for again
+    gboolean has_key_frame; // kept there: the newest, by its first packet
+    guint64 key_frame_index;
+    gint64 key_frame_us;
     GPtrArray *subscribers; // of PeerSlot, carrying or pending
     gpointer port;          // whoever passes its packets on keeps something here
 } PeerSource;

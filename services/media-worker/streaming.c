@@ -86,10 +86,8 @@ static void set_keys(Hub *hub, Peer *peer, const SrtpKeys *keys)
     // Not all at once, where many join together.
     peer->report_due_us = hub->now_us + g_random_int_range(0, FEEDBACK_REPORT_US);
     hub_due(&hub->feedback_due_us, hub->now_us);
-    // What its slots wait for is wanted anew: a key frame that came before could not be sent.
     for (guint i = 0; i < peer->description->n_slots; i++)
-        if (peer->slots[i].numbers.pending != NULL)
-            feedback_want_key_frame(hub, peer->slots[i].wanted);
+        subscribe_begin(hub, &peer->slots[i]);
 }
 
 static void assign_slot(Hub *hub, Peer *peer, const Command *command)

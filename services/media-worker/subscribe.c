@@ -2,6 +2,7 @@
 // See subscribe.h. A source's list of subscribers holds the slots that carry it and those that wait
 // for its key frame; a slot is in at most two lists.
 #include "media-worker/subscribe.h"
+#include "media-worker/catch_up.h"
 #include "media-worker/feedback.h"
 #include "media-worker/liveness.h"
 #include <string.h>
@@ -27,8 +28,11 @@ static void tell_slot(Hub *hub, const PeerSlot *slot, guint32 from)
 
 static void leave(PeerSource *source, PeerSlot *slot)
 {
-    if (source != NULL)
-        g_ptr_array_remove_fast(source->subscribers, slot);
+    if (source == NULL)
+        return;
+    g_ptr_array_remove_fast(source->subscribers, slot);
+    if (source->subscribers->len == 0)
+        catch_up_forget(source);
 }
 
 static void make_empty(Hub *hub, PeerSlot *slot)
@@ -49,9 +53,13 @@ static void request(Hub *hub, PeerSlot *slot, PeerSource *source)
     if (source == NULL || !awaits)
         return;
     g_ptr_array_add(source->subscribers, slot);
-    // Before the receiver has its keys a key frame would be wasted, and the next one is 300 ms
-    // away; one is asked for when they come.
-    if (peer_is_ready(slot->peer))
+    subscribe_begin(hub, slot);
+}
+
+void subscribe_begin(Hub *hub, PeerSlot *slot)
+{
+    PeerSource *source = pending_of(slot);
+    if (source != NULL && !(peer_is_ready(slot->peer) && catch_up_slot(hub, slot, source)))
         feedback_want_key_frame(hub, source);
 }
 

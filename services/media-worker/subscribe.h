@@ -8,6 +8,9 @@
 // A slot is to carry a source (NULL: nothing, at once). Takes effect with the source's next key
 // frame (audio: next packet), which is asked for.
 void subscribe_request(Hub *hub, PeerSlot *slot, PeerSource *source);
+// Begins what the slot awaits: with a key frame that has just come, or by asking for one. Before
+// the receiver can be sent anything it is asked for all the same, and kept.
+void subscribe_begin(Hub *hub, PeerSlot *slot);
 // The slot has begun to carry `source` with the timestamp `from`.
 void subscribe_switched(Hub *hub, PeerSlot *slot, PeerSource *source, guint32 from);
 

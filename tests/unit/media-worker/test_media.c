@@ -3,6 +3,7 @@
 // three peers, every rule of the slots and of feedback seen from outside.
 #include "wire_client.h"
 #include "common/metrics.h"
+#include "media-worker/catch_up.h"
 #include "media-worker/feedback.h"
 #include "media-worker/forward.h"
 #include "media-worker/graph.h"
@@ -343,6 +344,76 @@ static void key_frames_are_asked_for_once_for_all_and_again_until_one_comes(void
     assert_int_equal(room->ann->plis, 3);
 }
 
+// Reads what begins with a key frame of `packets` and goes on with those of a second frame.
+static void expect_caught_up(WireClient *viewer, guint packets, guint more)
+{
+    for (guint i = 0; i < packets + more; i++) {
+        Vp8Descriptor vp8;
+        const RtpPacket *rtp = wire_next(viewer);
+        assert_int_equal(rtp->ssrc, slot_ssrc(viewer, SLOT_VIDEO));
+        assert_int_equal(rtp->sequence, 500 + i);
+        assert_int_equal(rtp_csrc(rtp, 0), 1);
+        assert_true(vp8_parse(&vp8, rtp->payload, rtp->payload_length));
+        assert_int_equal(vp8.start && vp8.key_frame, i == 0);
+        assert_int_equal(rtp->marker, i == packets - 1 || i == packets + more - 1);
+    }
+}
+
+static void who_connects_while_a_key_frame_comes_gets_it_with_its_keys(void **state)
+{
+    Room *room = *state;
+    room->ann = wire_join(room->media, &room->address, 1, (WireOptions){0});
+    room->bob = wire_join(room->media, &room->address, 2, (WireOptions){.early = TRUE});
+    wire_frame(room->ann, FALSE, 1);
+    wire_check(room->ann, FALSE);
+    watch(room->bob, SLOT_VIDEO, room->ann);
+    wire_until(room->ann, &room->ann->plis, 1, 2000); // asked for although it cannot be sent yet
+    assert_int_equal(room->ann->plis, 1);
+    wire_frame(room->ann, TRUE, 3);
+    wire_frame(room->ann, FALSE, 2);
+    wire_check(room->ann, FALSE);
+    SrtpKeys keys = keys_of(room->bob, TRUE);
+    media_set_keys(room->media, room->bob->handle, &keys);
+    expect_caught_up(room->bob, 3, 2);
+    assert_int_equal(await(room, MEDIA_EVENT_SLOT, room->bob, SLOT_VIDEO).from_number, 1);
+    wire_frame(room->ann, FALSE, 1);
+    assert_int_equal(wire_next(room->bob)->sequence, 505);
+    assert_int_equal(metrics_get(METRIC_MEDIA_CAUGHT_UP), 1);
+    wire_until(room->ann, &room->ann->plis, 2, 400);
+    assert_int_equal(room->ann->plis, 1);
+}
+
+static void the_next_viewer_begins_with_the_key_frame_that_has_just_come(void **state)
+{
+    Room *room = *state;
+    watch(room->bob, SLOT_VIDEO, room->ann);
+    wire_frame(room->ann, TRUE, 2);
+    wire_frame(room->ann, FALSE, 1);
+    expect_caught_up(room->bob, 2, 1); // as it came
+    media_assign_slot(room->media, room->cat->handle, SLOT_VIDEO, room->ann->handle, VIDEO);
+    expect_caught_up(room->cat, 2, 1); // again
+    wire_nack(room->cat, SLOT_VIDEO, 501);
+    wire_next(room->cat); // the identical bytes: cat has no RTX
+    assert_int_equal(rtp_get16(room->cat->raw + 2), 501);
+}
+
+static void a_key_frame_far_back_is_not_sent_again(void **state)
+{
+    Room *room = *state;
+    watch(room->bob, SLOT_VIDEO, room->ann);
+    wire_frame(room->ann, TRUE, 1);
+    for (guint i = 0; i < CATCH_UP_PACKETS / 4; i++) {
+        wire_frame(room->ann, FALSE, 4);
+        wire_drain(room->bob);
+    }
+    guint plis = room->ann->plis;
+    media_assign_slot(room->media, room->cat->handle, SLOT_VIDEO, room->ann->handle, VIDEO);
+    assert_int_equal(wire_drain(room->cat), 0);
+    wire_until(room->ann, &room->ann->plis, plis + 1, 2000);
+    assert_int_equal(room->ann->plis, plis + 1);
+    assert_int_equal(metrics_get(METRIC_MEDIA_CAUGHT_UP), 0);
+}
+
 static void reports_and_arrivals_go_both_ways(void **state)
 {
     Room *room = *state;
@@ -466,6 +537,9 @@ int main(void)
         TEST(a_receiver_without_rtx_gets_the_identical_bytes),
         TEST(a_packet_that_is_missing_is_asked_of_its_sender_and_forwarded_late),
         TEST(key_frames_are_asked_for_once_for_all_and_again_until_one_comes),
+        TEST_EMPTY(who_connects_while_a_key_frame_comes_gets_it_with_its_keys),
+        TEST(the_next_viewer_begins_with_the_key_frame_that_has_just_come),
+        TEST(a_key_frame_far_back_is_not_sent_again),
         TEST(reports_and_arrivals_go_both_ways),
         TEST(what_is_forged_or_replayed_or_from_elsewhere_is_dropped_and_counted),
         TEST_EMPTY(a_handshakes_datagrams_go_up_and_down_from_the_first_check),

@@ -19,7 +19,7 @@ after(() => browser.close());
 
 /** A page in a room with these others, each in a picture slot. */
 async function joined(others = 1, { slots = others, ...options } = {}) {
-    const gateway = new FakeGateway(options.origin);
+    const gateway = new FakeGateway(options.origin, options.domain);
     gateway.room = await (await browser.newContext()).newPage();
     await gateway.room.addScriptTag({ content: ROOM });
     NAMES.slice(0, others).forEach((name, i) => gateway.enter(`p${i}`, name));
@@ -33,6 +33,8 @@ async function joined(others = 1, { slots = others, ...options } = {}) {
     }
     return { page, gateway };
 }
+
+const joinsOf = (gateway) => gateway.heardOf('create').filter((message) => message.to.endsWith('/conference'));
 
 const closeAll = async ({ page, gateway }) => {
     await page.context().close();
@@ -62,7 +64,7 @@ test('one join message with a small offer; a tile of each other with name and mo
     const call = await joined(2, { slots: 9 });
     const { page, gateway } = call;
     await page.waitForFunction(() => probe.frames('p0') > 2 && probe.frames('p1') > 2, undefined, { timeout: 10000 });
-    const [join] = gateway.heardOf('create').filter((message) => message.to.endsWith('/conference'));
+    const [join] = joinsOf(gateway);
     assert.equal(join.body.roomId, 'demo');
     assert.equal(join.body.value.version, 1);
     const { sdp } = join.body.value.data.connectionDescription;
@@ -127,6 +129,32 @@ test('a slot that changes hands shows nobody until the first frame of the new on
     await closeAll(call);
 });
 
+test('a join travels behind the opening of its session, with addresses of the page\'s own', async () => {
+    const call = await joined(1);
+    const { gateway } = call;
+    const types = gateway.heard.slice(0, 4).map((message) => `${message.type} ${message.to}`);
+    assert.equal(types[0], 'open mn:/session');
+    assert.ok(gateway.heardBeforeGreeting.some((message) => message.to.endsWith('/conference')), String(types));
+    const [{ from, body }] = joinsOf(gateway);
+    assert.match(from, /^hyperty:\/\/localhost\/[0-9a-f]{32}$/);
+    assert.match(body.value.url, /^connection:\/\/localhost\/[0-9a-f]{32}$/);
+    await closeAll(call);
+});
+
+test('a join under a domain that is not the suite\'s is made again under its own', async () => {
+    const call = await joined(1, { domain: 'conf.example' });
+    const [, { to, from, body }] = joinsOf(call.gateway);
+    assert.equal(to, 'hyperty://conf.example/conference');
+    assert.match(`${from} ${body.value.url}`, /^hyperty:\/\/conf\.example\/\S+ connection:\/\/conf\.example\/\S+$/);
+    await closeAll(call);
+});
+
+test('a peer connection is made once a call, before the session is open', async () => {
+    const call = await joined(1);
+    assert.equal(await call.page.evaluate(() => probe.connections), 1);
+    await closeAll(call);
+});
+
 test('a wish for a picture is one update of the own Connection, the newest wish last', async () => {
     const call = await joined(3);
     const { page, gateway } = call;
@@ -134,7 +162,7 @@ test('a wish for a picture is one update of the own Connection, the newest wish 
     const updates = await until(() => gateway.heardOf('update').length === 3 && gateway.heardOf('update'), 'three updates');
     assert.deepEqual(updates.map((message) => message.body.version), [2, 3, 4]);
     assert.deepEqual(Object.keys(updates[2].body.value), ['p1', 'p0']);
-    assert.equal(updates[0].to, 'connection://localhost/me/changes');
+    assert.equal(updates[0].to, `${joinsOf(gateway)[0].body.value.url}/changes`);
     await closeAll(call);
 });
 
@@ -180,9 +208,9 @@ test('a new placement gets a fresh connection for the same participant', async (
     await gateway.room.waitForTimeout(300);
     await gateway.room.evaluate(() => fakeRoom.paint('6', '#2f9e44'));
     await page.waitForFunction((frames) => probe.frames('p0') > frames + 5, await page.evaluate(() => probe.frames('p0')), { timeout: 10000 });
-    const joins = gateway.heardOf('create').filter((message) => message.to.endsWith('/conference'));
-    assert.deepEqual(joins.map((message) => [message.body.value.url, message.body.value.version]),
-        [['connection://localhost/me', 1], ['connection://localhost/me', 2]]);
+    const joins = joinsOf(gateway);
+    assert.deepEqual(joins.map((message) => message.body.value.version), [1, 2]);
+    assert.equal(joins[0].body.value.url, joins[1].body.value.url);
     assert.equal(await page.evaluate(() => probe.offers), 2);
     await closeAll(call);
 });
@@ -193,7 +221,7 @@ test('a reload goes on with the session, as the same participant', async () => {
     await page.reload();
     await page.waitForFunction(() => window.parley, undefined, { timeout: 10000 });
     assert.equal(gateway.heardOf('re-open').length, 1);
-    const joins = gateway.heardOf('create').filter((message) => message.to.endsWith('/conference'));
+    const joins = joinsOf(gateway);
     assert.deepEqual(joins.map((message) => message.body.value.version), [1, 2]);
     assert.equal(new Set(joins.map((message) => message.body.value.url)).size, 1);
     await closeAll(call);

@@ -5,7 +5,7 @@
 // session, and the same Connection object is created again with its next version.
 
 import { Channel } from './socket.js';
-import { warmUp } from './media.js';
+import { Media, warmUp } from './media.js';
 import { Memory } from './memory.js';
 import { Room } from './room.js';
 import { ParleyError } from './errors.js';
@@ -37,17 +37,22 @@ export class Conference extends EventTarget {
     #memory;
     #stored; // connections by room, for a reload
     #spare = null; // a Connection for the next room: {url, version}
+    #slots; // of a room, if joinRoom() says nothing else
+    /** @type {Media|null} for the next room */
+    #media = null;
     /** @type {Set<Room>} */
     #rooms = new Set();
     #joining = 0;
     #unclaimed = [];
-    #ready;
+    #ready; // session and addresses
+    #opening; // the same within the time that connect() gives
     #announced = '';
 
-    /** Use Conference.connect(). @private */
-    constructor(channel, { name, domain, hyperty, memory, stored }) {
+    /** Use Conference.connect() or Conference.open(). @private */
+    constructor(channel, { name, domain, hyperty, memory, stored, slots }) {
         super();
         this.#channel = channel;
+        this.#slots = slots;
         this.#memory = memory;
         this.#stored = stored;
         /** @type {string} for people */
@@ -63,6 +68,7 @@ export class Conference extends EventTarget {
         channel.addEventListener('disconnected', ({ detail }) => this.#disconnected(detail.error));
         this.#ready = this.#allocate();
         this.#ready.catch(() => {});
+        this.#prepare();
     }
 
     /**
@@ -75,9 +81,23 @@ export class Conference extends EventTarget {
      * @param {Storage|null} [options.storage] where a reload finds the session; sessionStorage if absent, null: nowhere
      * @param {typeof WebSocket} [options.WebSocket]
      * @param {number} [options.timeout] milliseconds; then it fails with the reason `unreachable`
+     * @param {number|{audio?: number, video?: number}} [options.slots] what joinRoom() will ask for
      * @returns {Promise<Conference>}
      */
-    static async connect(url = ownGateway(), options = {}) {
+    static async connect(url, options) {
+        const conference = await Conference.open(url, options);
+        await conference.#opening;
+        return conference;
+    }
+
+    /**
+     * The same without waiting for the session: who joins a room at once saves a round trip, because the join travels right behind
+     * the opening. What goes wrong is then joinRoom()'s to tell.
+     * @param {string} [url]
+     * @param {object} [options] as of connect()
+     * @returns {Promise<Conference>}
+     */
+    static async open(url = ownGateway(), options = {}) {
         const memory = new Memory(options.storage === undefined ? globalThis.sessionStorage : options.storage, url);
         warmUp();
         const stored = await memory.recall();
@@ -89,8 +109,9 @@ export class Conference extends EventTarget {
         const hello = { identity: { userProfile: { preferred_username: name } }, ...(options.token ? { token: options.token } : {}) };
         const channel = new Channel(url, { runtimeURL, token: stored?.token, hello, WebSocket: options.WebSocket ?? globalThis.WebSocket });
         const conference = new Conference(channel,
-            { name, domain, hyperty: stored?.hyperty ?? '', memory, stored: stored?.rooms ?? {} });
-        await conference.#until(options.timeout ?? CONNECT_MS);
+            { name, domain, hyperty: stored?.hyperty ?? '', memory, stored: stored?.rooms ?? {}, slots: slotCounts(options.slots) });
+        conference.#opening = conference.#until(options.timeout ?? CONNECT_MS);
+        conference.#opening.catch(() => {});
         return conference;
     }
 
@@ -116,7 +137,7 @@ export class Conference extends EventTarget {
         try {
             await Promise.race([this.#ready, late]);
         } catch (error) {
-            this.close();
+            this.#end(error);
             throw error;
         } finally {
             clearTimeout(timer);
@@ -137,14 +158,22 @@ export class Conference extends EventTarget {
         const { domain } = this;
         try {
             const [hyperty, connection] = await Promise.all([this.#address('hyperty'), this.#address('connection')]);
-            this.hyperty = hyperty;
-            this.#spare = { url: connection, version: 0 };
+            this.hyperty ||= hyperty;
+            this.#spare ??= { url: connection, version: 0 };
         } catch (error) {
             if (domain === this.domain) // else the gateway has told its own domain meanwhile
                 throw error;
             return this.#allocate();
         }
         this.remember();
+    }
+
+    /** While a session is being opened we name ourselves: an address belongs to whoever uses it first. */
+    async #settle() {
+        if (this.state !== 'connecting' || this.hyperty !== '')
+            return this.#ready;
+        this.hyperty = `hyperty://${this.domain}/${uuid()}`;
+        this.#spare = { url: `connection://${this.domain}/${uuid()}`, version: 0 };
     }
 
     async #address(scheme) {
@@ -162,6 +191,8 @@ export class Conference extends EventTarget {
     }
 
     #disconnected(error) {
+        this.#media?.close();
+        this.#media = null;
         this.#memory.release();
         [...this.#rooms].forEach((room) => room.abandon(error));
         this.#tellState(error);
@@ -184,8 +215,12 @@ export class Conference extends EventTarget {
 
     /** Ends the session, and every room with it. */
     close() {
+        this.#end();
+    }
+
+    #end(error) {
         this.#memory.write(null);
-        this.#channel.close();
+        this.#channel.close(error);
         this.#memory.release();
     }
 
@@ -196,17 +231,18 @@ export class Conference extends EventTarget {
      * @param {string} roomId 1 to 64 of A–Z a–z 0–9 _ -
      * @param {object} [options]
      * @param {MediaStream|Promise<MediaStream|null>|null} [options.stream] what to send; a promise is not waited for
-     * @param {number|{audio?: number, video?: number}} [options.slots] pictures (and voices) to receive at once
+     * @param {number|{audio?: number, video?: number}} [options.slots] pictures (and voices) to receive at once; as told to connect()
      * @param {boolean} [options.microphone] false: join muted
      * @param {boolean} [options.camera] false: join with the camera off
      * @param {string} [options.token] a JWT with the grants for this room
      * @returns {Promise<Room>} with the participants that are already there; rejects with a ParleyError
      */
     async joinRoom(roomId, { stream, slots, microphone = true, camera = true, token } = {}) {
-        const options = { slots: slotCounts(slots), token, name: this.name, off: { audio: !microphone, video: !camera } };
+        const options = { slots: slots === undefined ? this.#slots : slotCounts(slots), token, name: this.name, off: { audio: !microphone, video: !camera } };
         const until = Date.now() + JOIN_MS;
         for (let fresh = false; ;) {
-            await this.#ready;
+            const { domain } = this;
+            await this.#settle();
             if ([...this.#rooms].some((room) => room.id === roomId))
                 throw new ParleyError('already_joined');
             this.#leaveStale(roomId);
@@ -219,9 +255,10 @@ export class Conference extends EventTarget {
                 return room;
             } catch (error) {
                 this.#rooms.delete(room);
-                if (error.reason === 'not_owner' && !fresh) {
+                const misnamed = error.reason === 'not_owner' || domain !== this.domain;
+                if (misnamed && !fresh && this.state === 'connected') {
                     fresh = await this.#startOver();
-                } else if (!error.temporary || Date.now() > until) {
+                } else if (!error.temporary || Date.now() > until || this.state === 'disconnected') {
                     this.forget(room);
                     throw error;
                 } else {
@@ -229,6 +266,26 @@ export class Conference extends EventTarget {
                 }
             }
         }
+    }
+
+    /** Makes a peer connection and its offer while the socket is being opened: a newcomer need not wait for that. */
+    #prepare() {
+        try {
+            this.#media = new Media(this.#slots);
+            this.#media.offer().catch(() => (this.#media = null));
+        } catch { // joinRoom() will say why
+            this.#media = null;
+        }
+    }
+
+    /** A peer connection for a room: the prepared one where it fits. @param {{audio: number, video: number}} slots @returns {Media} */
+    mediaFor(slots) {
+        const media = this.#media;
+        this.#media = null;
+        if (media?.fits(slots))
+            return media;
+        media?.close();
+        return new Media(slots);
     }
 
     async #connectionFor(roomId) {
@@ -241,7 +298,7 @@ export class Conference extends EventTarget {
         return this.#stored[roomId];
     }
 
-    /** Our addresses belong to somebody else by now: take new ones. */
+    /** Our addresses belong to somebody else by now, or to no domain of the suite: take new ones. */
     async #startOver() {
         this.#stored = {};
         this.#spare = null;

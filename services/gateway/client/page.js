@@ -233,11 +233,11 @@ async function join() {
     alertOf('');
     try {
         const name = $('name').value.trim() || 'Guest';
-        conference = await Conference.connect(undefined, { name });
-        conference.addEventListener('state', paintState);
         const slots = query.has('slots') ? Number(query.get('slots')) : undefined;
+        conference = await Conference.open(undefined, { name, slots });
+        conference.addEventListener('state', paintState);
         const asked = { ...wish };
-        const room = await conference.joinRoom($('room').value.trim() || 'demo', { stream: stream ?? devices.then(() => stream), slots, ...asked });
+        const room = await conference.joinRoom($('room').value.trim() || 'demo', { stream: stream ?? devices.then(() => stream), ...asked });
         entered(room);
         if (wish.microphone !== asked.microphone) // pressed meanwhile
             room.setMicrophone(wish.microphone);

@@ -9,7 +9,7 @@
 // creates the same Connection object again with the next version: the same participant, the same tiles.
 
 import { backoff } from './socket.js';
-import { Media, SOURCES } from './media.js';
+import { SOURCES } from './media.js';
 import { Observer, stateHash } from './objects.js';
 import { Participant, directionOf } from './participant.js';
 import { Stage } from './stage.js';
@@ -370,11 +370,10 @@ export class Room extends EventTarget {
     }
 
     async #negotiate() {
-        const media = new Media(this.#slots);
+        const media = this.#conference.mediaFor(this.#slots);
         try {
-            const sdp = media.offer();
-            await this.#send(media);
-            const body = await this.#conference.create(() => this.#create(sdp));
+            const answered = this.#conference.create(() => this.#create(media.offer()));
+            const [body] = await Promise.all([answered, media.begin(), this.#send(media)]);
             if (this.#ended)
                 throw new ParleyError('closed');
             await this.#accept(media, body);

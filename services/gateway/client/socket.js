@@ -120,8 +120,12 @@ export class Channel extends EventTarget {
                 reject(new ParleyError(this.#state === 'connected' ? 'timeout' : 'unreachable', { code: 504 }));
             }, timeout);
             this.#pending.set(id, { message: whole, resolve, reject, timer });
-            if (this.#state === 'connected')
+            if (this.#state === 'connected') {
                 this.#write(whole);
+            } else if (this.#handshake !== null && !this.#token) { // right behind `open`
+                this.#write(whole);
+                this.#sent = id;
+            }
         });
     }
 
@@ -146,13 +150,13 @@ export class Channel extends EventTarget {
         this.#write({ id: request.id, type: 'response', from: request.to, to: request.from, body });
     }
 
-    /** Ends the session for good. */
-    close() {
+    /** Ends the session for good. @param {ParleyError} [error] for those who still wait for an answer */
+    close(error = new ParleyError('closed')) {
         if (this.#state === 'disconnected')
             return;
         if (this.#state === 'connected')
             this.#write({ id: this.#nextId++, type: 'close', from: this.#runtime, to: 'mn:/session' });
-        this.#end(new ParleyError('closed'));
+        this.#end(error);
     }
 
     #write(message) {

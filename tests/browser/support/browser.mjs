@@ -20,8 +20,8 @@ export const PEOPLE = {
     Eve: { colour: [210, 40, 210], tone: 2900 },
 };
 
-export function launch(flags = []) {
-    return chromium.launch({ executablePath: '/usr/bin/chromium', args: [...FLAGS, ...flags] });
+export function launch(flags = [], executablePath = '/usr/bin/chromium') {
+    return chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
 }
 
 /** A browser in a process that a test may kill. */

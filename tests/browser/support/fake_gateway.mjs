@@ -10,12 +10,19 @@ const TYPES = { html: 'text/html', js: 'text/javascript', css: 'text/css', svg: 
 const POLICY = "default-src 'self'"; // as the gateway says it: nothing inline, nothing from elsewhere
 export const ORIGIN = 'http://localhost:1';
 
+const GREETING_MS = 150; // as from a far gateway
+const delay = (ms) => new Promise((later) => setTimeout(later, ms));
+
 export class FakeGateway {
-    /** @param {string} [origin] */
-    constructor(origin = ORIGIN) {
+    #greeting = null;
+
+    /** @param {string} [origin] @param {string} [domain] of the suite */
+    constructor(origin = ORIGIN, domain = 'localhost') {
         this.origin = origin;
+        this.domain = domain;
         this.sockets = [];
         this.heard = [];
+        this.heardBeforeGreeting = [];
         this.version = 3;
         this.participants = {};
         this.room = null; // a page that answers offers
@@ -85,8 +92,13 @@ export class FakeGateway {
 
     async #receive(socket, message) {
         this.heard.push(message);
+        if (!this.greeted)
+            this.heardBeforeGreeting.push(message);
         if (message.type === 'update' || message.type === 'close' || message.type === 'response')
             return;
+        if (message.type === 'open')
+            this.#greeting ??= delay(GREETING_MS).then(() => (this.greeted = true));
+        await this.#greeting; // what comes before is held, as the real one does
         const body = await this.#respond(message);
         if (body)
             socket.send(JSON.stringify({ id: message.id, type: 'response', from: message.to, to: message.from, body }));
@@ -94,9 +106,11 @@ export class FakeGateway {
 
     async #respond({ type, to, body }) {
         if (type === 'open' || type === 're-open')
-            return { code: 200, runtimeToken: 's1.sig' };
+            return { code: 200, runtimeToken: 's1.sig', domain: this.domain };
+        if (!to.includes(`://${this.domain}/`) && !to.includes(`.${this.domain}/`))
+            return { code: 404, reason: 'no_route', desc: 'x' };
         if (to.endsWith('/address-allocation'))
-            return { code: 200, value: { allocated: [`${body.scheme}://localhost/me`] } };
+            return { code: 200, value: { allocated: [`${body.scheme}://${this.domain}/me`] } };
         if (type === 'create')
             return this.refuse ?? this.#join(body);
         if (to.endsWith('/subscription'))

@@ -3,13 +3,21 @@
 // its tiles show and sound like. Options come in globalThis.probeOptions.
 globalThis.probe = (() => {
     const { devices, colour, tone } = globalThis.probeOptions;
-    const probe = { offers: 0, tones: [500, 900, 1400, 2100, 2900] };
+    const probe = { offers: 0, connections: 0, tones: [500, 900, 1400, 2100, 2900] };
 
     const setLocalDescription = globalThis.RTCPeerConnection?.prototype.setLocalDescription;
     if (setLocalDescription)
         RTCPeerConnection.prototype.setLocalDescription = function (...args) {
             probe.offers++;
             return setLocalDescription.apply(this, args);
+        };
+
+    if (setLocalDescription)
+        globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+            constructor(...args) {
+                super(...args);
+                probe.connections++;
+            }
         };
 
     // ---------------------------------------------------------------- what the page sends

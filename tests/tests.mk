@@ -12,7 +12,7 @@ $(SUPPORT): $(call objects,tests/support)
 
 .PHONY: tests-built bench-built bench-run
 tests-built: $(UNIT) $(INTEGRATION) $(FUZZ)
-bench-built: $(BENCH)
+bench-built: $(BENCH) $(B)/tests/bench/delay-link
 
 LINK = mkdir -p $(@D); echo "  LD $@"; $(CC) $(MODE_CFLAGS_$(MODE)) -o $@ $^
 unit_service = $(word 3,$(subst /, ,$(1)))
@@ -27,6 +27,8 @@ $(foreach t,$(wildcard tests/unit/*/test_*.c),$(eval $(call unit_rule,$(t))))
 $(INTEGRATION) $(BENCH): $(B)/tests/%: $(B)/tests/%.o $(SUPPORT) $(call archive,load) \
 	$(call archive,media-worker) $(call archive,common)
 	@$(LINK) $(call libs_for,tests) $(call libs_for,media-worker) -lm
+$(B)/tests/bench/delay-link: $(B)/tests/bench/link/main.o
+	@$(LINK) $$(pkg-config --libs glib-2.0)
 $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(call archive,media-worker) $(call archive,gateway) \
 	$(call archive,registry) $(call archive,common)
 	@$(LINK) $(call libs_for,gateway) $(call libs_for,media-worker) -lm

@@ -191,8 +191,10 @@ static void write_slot(const Answering *answering)
         g_string_append_printf(text, "a=ssrc:%u cname:%s\r\n", slot->rtx_ssrc, description->cname);
 }
 
-// Of every m-line: some peers read it nowhere else. The candidates stand once, at the first.
-static void write_transport(const Answering *answering, gboolean first)
+// At every m-line, because some peers read it nowhere else; once, at the session, for those who say
+// it once: 200 bytes an m-line, with which a large answer would not fit a young connection's
+// window.
+static void write_transport(const Answering *answering)
 {
     const MediaPeerDescription *description = answering->description;
     GString *text = answering->text;
@@ -200,8 +202,12 @@ static void write_transport(const Answering *answering, gboolean first)
                            description->local_pwd);
     g_string_append_printf(text, "a=fingerprint:sha-256 %s\r\na=setup:passive\r\n",
                            answering->local->fingerprint);
-    if (!first)
-        return;
+}
+
+// Once, at the first m-line.
+static void write_candidates(const Answering *answering)
+{
+    GString *text = answering->text;
     for (const char *const *line = answering->local->candidates; *line != NULL; line++)
         g_string_append_printf(text, "a=%s\r\n", *line);
     g_string_append(text, "a=end-of-candidates\r\n");
@@ -240,7 +246,10 @@ static void answer_media(Answering *answering, const SdpMedia *line, gboolean fi
                            answering->local->address, line->mid, direction(is_source, is_slot));
     if (line->reduced_size)
         g_string_append(text, "a=rtcp-rsize\r\n");
-    write_transport(answering, first);
+    if (!answering->offer->transport_once)
+        write_transport(answering);
+    if (first)
+        write_candidates(answering);
     write_extensions(text, &line->extensions);
     write_codec(text, line);
     if (is_slot) {
@@ -259,6 +268,8 @@ static void write_session(const Answering *answering)
         if (answering->offer->media[i].usable)
             g_string_append_printf(text, " %s", answering->offer->media[i].mid);
     g_string_append(text, "\r\na=msid-semantic:WMS *\r\n");
+    if (answering->offer->transport_once)
+        write_transport(answering);
 }
 
 // ------------------------------------------------------------------------------------ the answer

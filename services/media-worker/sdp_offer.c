@@ -384,6 +384,7 @@ static const char *read_transport(const Reading *reading, const GstSDPMedia *med
     if (!find_fingerprint(reading, media))
         return "no sha-256 fingerprint";
     g_strlcpy(reading->offer->ufrag, ufrag, sizeof reading->offer->ufrag);
+    reading->offer->transport_once = gst_sdp_media_get_attribute_val(media, "ice-ufrag") == NULL;
     return NULL;
 }
 

@@ -26,6 +26,7 @@ typedef struct {
     guint n_media;
     SdpMedia *media;
     char ufrag[256 + 1];
+    gboolean transport_once; // ICE and DTLS stand at the session, not at the m-lines
     guint8 fingerprint[DTLS_FINGERPRINT_BYTES]; // of the certificate that the client must show
     MediaExtensions extensions;                 // one numbering for all m-lines of a bundle
 } SdpOffer;

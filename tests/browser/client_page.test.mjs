@@ -71,6 +71,9 @@ test('one join message with a small offer; a tile of each other with name and mo
     assert.equal(sdp.match(/^m=/gm).length, 15);
     assert.ok(sdp.length < 20000, `the offer has ${sdp.length} bytes`);
     assert.ok(!/VP9|H264|AV1|PCMU|a=candidate/.test(sdp));
+    for (const attribute of ['ice-ufrag', 'ice-pwd', 'fingerprint', 'setup'])
+        assert.equal(sdp.split(`a=${attribute}:`).length, 2, `${attribute} is said once`);
+    assert.ok(JSON.stringify(join).length < 11000, `the join has ${JSON.stringify(join).length} bytes`);
     assert.equal(await page.textContent('[data-participant=p0] .name'), 'Bob Marsh');
     assert.equal(await page.evaluate(() => probe.offers), 1);
     assert.ok(await page.isVisible('[data-participant=p1] video'));

@@ -45,6 +45,7 @@ export class Conference extends EventTarget {
     #joining = 0;
     #unclaimed = [];
     #ready; // session and addresses
+    #allocating = false; // or done
     #opening; // the same within the time that connect() gives
     #announced = '';
 
@@ -146,20 +147,17 @@ export class Conference extends EventTarget {
 
     // ------------------------------------------------------------------------------------------------ session
 
-    /** Our addresses. The request travels right behind `open`. */
+    /** Our addresses. The request travels right behind `open`, unless a join does that. */
     async #allocate() {
-        if (this.hyperty) { // of a session that goes on
-            await new Promise((resolve, reject) => {
-                this.#channel.addEventListener('connected', resolve, { once: true });
-                this.#channel.addEventListener('disconnected', ({ detail }) => reject(detail.error), { once: true });
-            });
-            return;
-        }
+        await delay(0);
+        if (this.hyperty) // of a session that goes on, or that a join has named
+            return this.#connects();
         const { domain } = this;
+        this.#allocating = true;
         try {
             const [hyperty, connection] = await Promise.all([this.#address('hyperty'), this.#address('connection')]);
-            this.hyperty ||= hyperty;
-            this.#spare ??= { url: connection, version: 0 };
+            this.hyperty = hyperty;
+            this.#spare = { url: connection, version: 0 };
         } catch (error) {
             if (domain === this.domain) // else the gateway has told its own domain meanwhile
                 throw error;
@@ -168,9 +166,18 @@ export class Conference extends EventTarget {
         this.remember();
     }
 
-    /** While a session is being opened we name ourselves: an address belongs to whoever uses it first. */
+    #connects() {
+        if (this.state === 'connected')
+            return undefined;
+        return new Promise((resolve, reject) => {
+            this.#channel.addEventListener('connected', resolve, { once: true });
+            this.#channel.addEventListener('disconnected', ({ detail }) => reject(detail.error), { once: true });
+        });
+    }
+
+    /** Before a session's addresses are asked for we name ourselves: an address belongs to whoever uses it first. */
     async #settle() {
-        if (this.state !== 'connecting' || this.hyperty !== '')
+        if (this.#allocating || this.hyperty !== '')
             return this.#ready;
         this.hyperty = `hyperty://${this.domain}/${uuid()}`;
         this.#spare = { url: `connection://${this.domain}/${uuid()}`, version: 0 };

@@ -219,6 +219,12 @@ static void transport_may_stand_at_the_session(void **state)
 {
     (void)state;
     g_autoptr(SdpAnswer) answer = answer_to("session-level");
+    const char *media = strstr(answer->text, "m=audio");
+    assert_int_equal(count(answer->text, "a=ice-ufrag:"), 1); // and so it is answered
+    assert_true(strstr(answer->text, "a=ice-pwd:") < media);
+    assert_true(strstr(answer->text, "a=fingerprint:sha-256 01:23") < media);
+    assert_true(strstr(answer->text, "a=setup:passive") < media);
+    assert_true(strstr(answer->text, "a=candidate:1") > media);
     assert_int_equal(answer->description->n_sources, 1);
     assert_int_equal(answer->description->n_slots, 0);
     assert_string_equal(answer->description->remote_ufrag, "Wx7p");

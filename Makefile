@@ -104,8 +104,9 @@ lint: setup ## formatting, clang-tidy, cppcheck, layering and documentation chec
 format: ## format all C in place
 	clang-format -i $(wildcard common/*.[ch] services/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch])
 
-bench: setup ## measure: lines `name value unit` (never part of pass or fail)
-	@$(MAKE) --no-print-directory -j MODE=release all bench-built
+bench: ## measure: lines `name value unit` (never part of pass or fail)
+	@deploy/setup.sh >&2 && deploy/setup.sh bench >&2
+	@$(MAKE) --no-print-directory -j MODE=release all bench-built >&2
 	@$(MAKE) --no-print-directory MODE=release bench-run
 
 clean: ## remove everything that was built

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Installs what building, running and testing Parley needs on Debian 12: Debian packages by apt, the tests' JavaScript
-# packages by npm. `setup.sh run` leaves out what only tests need. Says what it does; does nothing, quickly, when all is there. Needs root or sudo only to install.
+# packages by npm. `setup.sh run` leaves out what only tests need; `setup.sh bench` adds the peer that benches measure. Says what it does; does nothing, quickly, when all is there. Needs root or sudo only to install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,6 +15,9 @@ packages=( # to build and run
 if [ "${1:-all}" = all ]; then # to test
     packages+=(clang clang-format clang-tidy libclang-rt-14-dev cppcheck perl iproute2 iptables chromium)
     command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
+fi
+if [ "${1:-all}" = bench ]; then # to compare with; `all` brings the rest
+    packages+=(janus)
 fi
 
 missing=()
@@ -30,9 +33,15 @@ if [ ${#missing[@]} -gt 0 ]; then
     fi
     echo "setup: installing ${#missing[@]} Debian packages: ${missing[*]}"
     "${root[@]}" apt-get update -qq
+    policy=/usr/sbin/policy-rc.d # Janus is to be measured, not run: neither by its installation nor at boot
+    if [[ " ${missing[*]} " == *" janus "* ]] && [ ! -e $policy ]; then
+        printf '#!/bin/sh\nexit 101\n' | "${root[@]}" install -m 755 /dev/stdin $policy
+        trap '"${root[@]}" rm -f $policy' EXIT
+    fi
     "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >build-setup.log 2>&1 ||
         { tail -20 build-setup.log >&2; echo "setup: apt-get install failed; the log is build-setup.log" >&2; exit 1; }
     rm -f build-setup.log
+    [[ " ${missing[*]} " != *" janus "* ]] || "${root[@]}" update-rc.d janus disable
 fi
 if [ "${1:-all}" = all ] && [ ! tests/node_modules/.installed -nt tests/package-lock.json ]; then
     echo "setup: installing the tests' npm packages"

@@ -49,4 +49,4 @@ fuzz: ## fuzz one decoder with libFuzzer: make fuzz TARGET=rtp SECONDS=60
 	@tests/fuzz/fuzz.sh "$(TARGET)" "$(or $(SECONDS),60)"
 
 bench-run:
-	@for b in $(BENCH); do PARLEY_BIN=$(abspath $(B)/bin) $$b || exit 1; done
+	@PARLEY_BIN=$(abspath $(B)/bin) tests/bench/run.sh $(abspath $(BENCH))

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Serves the pages of a bench, one a script in tests/bench/join, and the browser library.
+// Serves the pages of a bench, one a script in tests/bench/first_frame, and the browser library.
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 
-const PAGES = fileURLToPath(new URL('../join/', import.meta.url));
+const PAGES = fileURLToPath(new URL('../first_frame/', import.meta.url));
 const CLIENT = fileURLToPath(new URL('../../../services/gateway/client/', import.meta.url));
 
 async function answer(path) {

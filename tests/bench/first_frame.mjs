@@ -4,7 +4,7 @@
 // `name value unit`: medians. `_rtt50`: a link that delays 25 ms each way, signalling and media alike. `_cold`: from the opening of
 // the WebSocket on; else the session is open before (Janus: and both its handles attached).
 //
-// usage: join.mjs [RUNS]   default 11 of each; PARLEY_BENCH_TRACE=1 tells of every run on stderr
+// usage: first_frame.mjs [RUNS]   default 11 of each; PARLEY_BENCH_TRACE=1 tells of every run on stderr
 import { launch } from '../browser/support/browser.mjs';
 import { Suite, missing, until } from '../browser/support/suite.mjs';
 import { Janus, withoutJanus } from './support/janus.mjs';
@@ -110,14 +110,14 @@ async function measureOver(delayMs, suffix) {
 async function main() {
     const reason = missing || unlinkable;
     if (reason) {
-        console.error(`join: skipped: ${reason}`);
+        console.error(`first_frame: skipped: ${reason}`);
         return 0;
     }
     const status = await runAlone();
     if (status !== null)
         return status;
     if (withoutJanus)
-        console.error(`join: without Janus: ${withoutJanus}`);
+        console.error(`first_frame: without Janus: ${withoutJanus}`);
     await measureOver(0, '');
     await measureOver(25, '_rtt50');
     return 0;

@@ -6,7 +6,7 @@
 
 MODE ?= debug
 B := build/$(MODE)
-SERVICES := bus gateway registry media-worker busmon
+SERVICES := bus gateway registry media-worker busmon load
 
 MODE_CFLAGS_debug   := -O1 -g
 MODE_CFLAGS_release := -O2 -g
@@ -23,7 +23,7 @@ PKG_common       := glib-2.0 gio-unix-2.0 libzmq libczmq libprotobuf-c jansson
 PKG_gateway      := libwebsockets libuv libcrypto
 PKG_registry     := sqlite3
 PKG_media-worker := gstreamer-1.0 gstreamer-base-1.0 gstreamer-sdp-1.0 libcrypto libssl libsrtp2 nice
-PKG_load         := libcrypto libssl libsrtp2 nice
+PKG_load         := libwebsockets libuv libcrypto libssl libsrtp2 nice
 PKG_tests        := cmocka libwebsockets libuv libcrypto libssl libsrtp2 nice sqlite3
 USES_load        := media-worker # other services' archives that one links, see its README
 PKG_ALL := $(sort $(PKG_common) $(PKG_tests) $(foreach s,$(SERVICES),$(PKG_$(s))))
@@ -41,7 +41,7 @@ objects = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 archive = $(B)/lib/$(1).a
 PROGRAMS := $(SERVICES:%=$(B)/bin/parley-%)
 
-.PHONY: help all setup run test test-fast test-unit test-integration test-fuzz test-browser lint format bench busmon clean
+.PHONY: help all setup run test test-fast test-unit test-integration test-fuzz test-browser lint format bench busmon load clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -62,6 +62,9 @@ run: ## install what is missing, build, start the suite and supervise it until C
 
 busmon: all ## watch the bus of the running suite (ARGS="--json --room demo")
 	@exec $(B)/bin/parley-busmon $(ARGS)
+
+load: all ## put load on the running suite, or on a remote one (ARGS="--url wss://host/ws --participants 4")
+	@$(B)/bin/parley-load --url ws://127.0.0.1:$(or $(PARLEY_GATEWAY_PORT),8080)/ws $(ARGS)
 
 test: setup ## install what is missing, build, run every test
 	@$(MAKE) --no-print-directory test-fast test-browser
@@ -90,7 +93,7 @@ $(B)/bin/parley-$(1): $(B)/services/$(1)/main.o $(call archive,$(1)) $(foreach u
 	@echo "  LD $$@"
 	@$(CC) $(MODE_CFLAGS_$(MODE)) -o $$@ $$^ $$(call libs_for,$(1)) -lm
 endef
-$(foreach s,$(SERVICES) load,$(eval $(call service_rules,$(s))))
+$(foreach s,$(SERVICES),$(eval $(call service_rules,$(s))))
 $(B)/lib/%.a:
 	@mkdir -p $(@D)
 	@rm -f $@ && ar rcs $@ $^

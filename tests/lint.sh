@@ -33,8 +33,8 @@ seen_elsewhere() { # pattern, files that may see it
 }
 foreign_libraries() {
     seen_elsewhere '(czmq|zmq)' 'common/bus.*|services/bus/(broker|watcher).*'
-    seen_elsewhere 'libwebsockets' 'services/gateway/(socket|http).*'
-    seen_elsewhere 'uv\.h' 'services/gateway/socket.*'
+    seen_elsewhere 'libwebsockets' 'services/gateway/(socket|http).*|services/load/websocket\.c'
+    seen_elsewhere 'uv\.h' 'common/socket_loop\.c'
     seen_elsewhere 'sqlite3' 'services/registry/store\.c'
     seen_elsewhere 'jansson' 'common/json\.c'
     seen_elsewhere 'openssl' 'services/media-worker/(dtls|srtp)[a-z_]*\.[ch]|services/gateway/token\.c'

@@ -19,7 +19,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "gateway/socket_http.h"
-#include "gateway/socket_loop.h"
+#include "common/socket_loop.h"
 
 #define REASON(name) MSG__REFUSAL__REASON__##name
 #define CLOSE_TRY_AGAIN_LATER 1013      // RFC 6455 registry; libwebsockets does not name it

@@ -5,6 +5,7 @@
 #include "load/native_feedback.h"
 #include "load/native_path.h"
 #include "load/native_sdp.h"
+#include <gio/gio.h>
 #include <string.h>
 
 #define CONSENT_LOST_US 30000000 // RFC 7675
@@ -17,6 +18,7 @@ struct NativePeer {
     NativeAnswer answer;
     char *offer_text;
     char *username; // "theirs:ours"
+    char *candidates_text;
     NativeTask task;
     NativePath path;
     // DTLS and SRTP
@@ -50,6 +52,13 @@ static void random_text(char *out, gsize size)
         out[i] = letters[g_random_int_range(0, 64)];
 }
 
+static void set_state(NativePeer *peer, NativeState state)
+{
+    peer->state = state;
+    if (peer->settings.on_state != NULL && (state == NATIVE_READY || state == NATIVE_FAILED))
+        peer->settings.on_state(peer, peer->settings.user);
+}
+
 // --- connecting ----------------------------------------------------------------------------------
 static DtlsContext *shared_context(void)
 {
@@ -77,9 +86,9 @@ static void take_keys(NativePeer *peer, gint64 now_us)
     const SrtpKeys *keys = dtls_session_keys(peer->dtls);
     peer->in = srtp_in_new(keys);
     peer->out = peer->wire.srtp = srtp_out_new(keys);
-    peer->state = NATIVE_READY;
     peer->feedback.report_due_us = now_us;
     dtls_session_trim(peer->dtls);
+    set_state(peer, NATIVE_READY);
 }
 
 static void after_dtls(NativePeer *peer, DtlsState state, gint64 now_us)
@@ -87,7 +96,7 @@ static void after_dtls(NativePeer *peer, DtlsState state, gint64 now_us)
     if (state == DTLS_DONE && peer->state == NATIVE_SHAKING)
         take_keys(peer, now_us);
     else if (state == DTLS_FAILED)
-        peer->state = NATIVE_FAILED;
+        set_state(peer, NATIVE_FAILED);
 }
 
 // --- receiving -----------------------------------------------------------------------------------
@@ -193,7 +202,7 @@ static void run(NativePeer *peer, gint64 now_us)
     gint64 consent_us = peer->path.consent_us;
     native_path_run(&peer->path, now_us);
     if (consent_us != 0 && now_us - consent_us > CONSENT_LOST_US)
-        peer->state = NATIVE_FAILED;
+        set_state(peer, NATIVE_FAILED);
     if (peer->state == NATIVE_SHAKING)
         after_dtls(peer, dtls_session_on_timer(peer->dtls), now_us);
     if (peer->state == NATIVE_READY)
@@ -244,9 +253,12 @@ static void init_receivers(NativePeer *peer)
     peer->names = g_hash_table_new(NULL, NULL);
     peer->unreadable = g_hash_table_new(NULL, NULL);
     peer->receivers = g_new0(NativeReceiver, MAX(count_slots(peer), 1));
+    guint audio_slots = peer->settings.audio_slots;
     for (guint i = 0; i < count_slots(peer); i++)
         peer->receivers[i] =
-            (NativeReceiver){.slot = {.peer = peer, .is_video = i >= peer->settings.audio_slots},
+            (NativeReceiver){.slot = {.peer = peer,
+                                      .is_video = i >= audio_slots,
+                                      .index = i >= audio_slots ? i - audio_slots : i},
                              .settings = &peer->settings,
                              .names = peer->names,
                              .unreadable = peer->unreadable,
@@ -307,6 +319,7 @@ void native_peer_free(NativePeer *peer)
     g_free(peer->receivers);
     g_free(peer->offer_text);
     g_free(peer->username);
+    g_free(peer->candidates_text);
     g_free(peer);
 }
 
@@ -361,6 +374,20 @@ gboolean native_peer_answer(NativePeer *peer, const char *sdp)
 NativeState native_peer_state(const NativePeer *peer)
 {
     return peer->state;
+}
+
+const char *native_peer_candidates(NativePeer *peer)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (guint i = 0; i < peer->answer.n_candidates; i++) {
+        g_autoptr(GSocketAddress) address = g_socket_address_new_from_native(
+            &peer->answer.candidates[i], sizeof(peer->answer.candidates[i]));
+        g_autofree char *one = g_socket_connectable_to_string(G_SOCKET_CONNECTABLE(address));
+        g_string_append_printf(text, "%s%s", i > 0 ? ", " : "", one);
+    }
+    g_free(peer->candidates_text);
+    peer->candidates_text = g_string_free(g_steal_pointer(&text), FALSE);
+    return peer->candidates_text;
 }
 
 void native_peer_send(NativePeer *peer, gboolean audio, gboolean video)

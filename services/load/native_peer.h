@@ -26,6 +26,8 @@ typedef struct {
     gboolean paced;                 // spreads a frame's packets over its time
     guint loss_in, loss_out;        // per cent of datagrams lost at random
     void (*on_packet)(const NativeSlot *slot, gint64 delay_us, gpointer user); // may be NULL
+    // It has become ready or failed; may be NULL, and must not free the peer.
+    void (*on_state)(NativePeer *peer, gpointer user);
     gpointer user;
 } NativeSettings;
 
@@ -46,6 +48,8 @@ const char *native_peer_offer(const NativePeer *peer); // SDP, owned by the peer
 // Takes the answer and begins to connect. FALSE (and a reason on stderr): it cannot be used.
 gboolean native_peer_answer(NativePeer *peer, const char *sdp);
 NativeState native_peer_state(const NativePeer *peer);
+// The addresses that the answer gave, for people; owned by the peer. "" before it.
+const char *native_peer_candidates(NativePeer *peer);
 
 // What it sends from now on (as soon as it is ready). Nothing at first.
 void native_peer_send(NativePeer *peer, gboolean audio, gboolean video);
@@ -56,6 +60,7 @@ void native_peer_set_level(NativePeer *peer, guint8 level); // RFC 6464, -dBov; 
 struct NativeSlot {
     NativePeer *peer;
     gboolean is_video;
+    guint index; // of its kind
     char mid[16 + 1];
     guint32 ssrc, rtx_ssrc;            // 0: the m-line was rejected
     guint64 packets, octets;           // of payload, resent ones included

@@ -11,7 +11,7 @@
 
 #include "common/limits.h"
 #include "gateway/socket_http.h"
-#include "gateway/socket_loop.h"
+#include "common/socket_loop.h"
 #include "gateway/text.h"
 
 #define ACCEPTED "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="

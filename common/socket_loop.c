@@ -2,7 +2,7 @@
 // See socket_loop.h. The GSource's check tests the descriptor (a check that is always TRUE would
 // spin a core), and prepare asks libuv for its next timer. It may recurse, which saves a wake-up a
 // dispatch.
-#include "gateway/socket_loop.h"
+#include "common/socket_loop.h"
 
 #include <uv.h>
 

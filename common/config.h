@@ -15,6 +15,8 @@
     KEY(SUITE_SECRET, "suite.secret", "", TRUE,                                                    \
         "signs session tokens; the same at every gateway; empty: made at start, sessions end "     \
         "with the gateway")                                                                        \
+    KEY(SUITE_ALIVE_FILE, "suite.alive_file", "", FALSE,                                           \
+        "touched each second while the process turns and reaches the bus, for health checks")      \
     KEY(BUS_PUBLISH, "bus.publish", "tcp://127.0.0.1:5550", FALSE,                                 \
         "where publishers connect (and the broker binds)")                                         \
     KEY(BUS_SUBSCRIBE, "bus.subscribe", "tcp://127.0.0.1:5551", FALSE,                             \

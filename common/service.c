@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/alive.h"
 #include "common/codec.h"
 #include "common/log.h"
 #include "common/metrics.h"
 
 #define PRESENCE_MS 1000
+#define ALIVE_MS 1000
 #define DRAIN_MS 30000
 #define VERSION "0.1.0"
 
@@ -31,6 +33,8 @@ struct Service {
     char **arguments;
     int n_arguments, status;
     guint presence_timer, drain_timer;
+    Alive *alive; // NULL where nobody looks
+    guint alive_timer;
     gboolean draining;
     gpointer state;
 };
@@ -141,6 +145,24 @@ static void on_linked(gpointer user)
     publish_presence(user);
 }
 
+static gboolean on_alive_due(gpointer user)
+{
+    const Service *service = user;
+    if (service->bus == NULL || bus_is_connected(service->bus, NULL))
+        alive_touch(service->alive);
+    return G_SOURCE_CONTINUE;
+}
+
+static gboolean open_alive(Service *service, GError **error)
+{
+    const char *path = config_text(service->config, CONFIG_SUITE_ALIVE_FILE);
+    if (!alive_open(path, &service->alive, error))
+        return FALSE;
+    if (service->alive != NULL)
+        service->alive_timer = g_timeout_add(ALIVE_MS, on_alive_due, service);
+    return TRUE;
+}
+
 static gboolean on_drain_deadline(gpointer user)
 {
     Service *service = user;
@@ -211,6 +233,8 @@ static gboolean start(Service *service, int *argc, char ***argv, GError **error)
     service->n_arguments = *argc;
     if (service->config == NULL || !open_log(service, error) || !join_bus(service, error))
         return FALSE;
+    if (!open_alive(service, error)) // before a child of ours could
+        return FALSE;
     if (service->definition->start != NULL && !service->definition->start(service, error))
         return FALSE;
     if (service->bus == NULL)
@@ -240,6 +264,9 @@ static void service_clear(Service *service)
         g_source_remove(service->presence_timer);
     if (service->drain_timer != 0)
         g_source_remove(service->drain_timer);
+    if (service->alive_timer != 0)
+        g_source_remove(service->alive_timer);
+    alive_free(service->alive);
     bus_free(service->bus);
     g_hash_table_unref(service->groups);
     config_free(service->config);

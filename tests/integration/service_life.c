@@ -6,10 +6,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "common/limits.h"
 #include "common/service.h"
@@ -203,6 +205,38 @@ static void its_table_answers_and_refuses(void **state)
     assert_int_equal(ask(story, MSG__ENVELOPE__TYPE__READ, by_name), 200);
 }
 
+static gint64 file_age_s(const Story *story)
+{
+    GStatBuf status;
+    g_autofree char *path = g_build_filename(suite_folder(story->suite), "alive", NULL);
+    return g_stat(path, &status) == 0 ? (gint64)time(NULL) - status.st_mtime : G_MAXINT64;
+}
+
+static gboolean is_young(gpointer user)
+{
+    return file_age_s(user) <= 2;
+}
+
+static gboolean has_aged(gpointer user)
+{
+    return file_age_s(user) >= 4;
+}
+
+static void its_file_is_young_only_while_it_reaches_the_bus(void **state)
+{
+    Story *story = *state;
+    g_autofree char *flag =
+        g_strdup_printf("--suite.alive_file=%s/alive", suite_folder(story->suite));
+    start_daemon(story, flag);
+    assert_true(suite_until(is_young, story, 4000));
+    suite_kill(story->suite, "bus", SIGKILL);
+    assert_true(suite_until(has_aged, story, 12000));
+    suite_start(story->suite, "bus", "bus", NULL);
+    assert_true(suite_until(is_young, story, 8000));
+    kill(story->daemon, SIGSTOP);
+    assert_true(suite_until(has_aged, story, 8000));
+}
+
 static void what_it_cannot_start_with_ends_it_with_1(void **state)
 {
     Story *story = *state;
@@ -217,6 +251,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(it_shows_itself_each_second, start, end),
         cmocka_unit_test_setup_teardown(the_first_signal_drains_and_the_second_ends_it, start, end),
         cmocka_unit_test_setup_teardown(its_table_answers_and_refuses, start, end),
+        cmocka_unit_test_setup_teardown(its_file_is_young_only_while_it_reaches_the_bus, start,
+                                        end),
         cmocka_unit_test_setup_teardown(what_it_cannot_start_with_ends_it_with_1, start, end),
     };
     if (argc > 1 && strcmp(argv[1], "daemon") == 0)

@@ -49,6 +49,13 @@
     KEY(MEDIA_ADVERTISE_IP, "media.advertise_ip", "", FALSE,                                       \
         "further addresses to offer, separated by commas: the public ones behind NAT")             \
     KEY(MEDIA_CAPACITY, "media.capacity", "100", FALSE, "rooms that one worker takes")             \
+    KEY(TURN_URIS, "turn.uris", "", FALSE,                                                         \
+        "relays that browsers are told of in the answer to a join, separated by commas, e.g. "     \
+        "turn:meet.example.org:3478?transport=udp")                                                \
+    KEY(TURN_SECRET, "turn.secret", "", TRUE,                                                      \
+        "shared with the relays: makes the credentials that they check")                           \
+    KEY(TURN_TTL_S, "turn.ttl_s", "3600", FALSE,                                                   \
+        "seconds for which such a credential opens a relay")                                       \
     KEY(LOG_LEVEL, "log.level", "info", FALSE, "debug, info, warning or error")                    \
     KEY(LOG_FORMAT, "log.format", "logfmt", FALSE, "logfmt or json")
 

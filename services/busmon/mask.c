@@ -10,9 +10,9 @@
 
 static gboolean is_secret_name(const char *name)
 {
-    static const char *const names[] = {"token",  "runtimeToken", "password",
-                                        "secret", "assertion",    "authorization",
-                                        "pwd",    "icePwd",       NULL};
+    static const char *const names[] = {
+        "token",         "runtimeToken", "password", "secret",     "assertion",
+        "authorization", "pwd",          "icePwd",   "credential", NULL};
     for (guint i = 0; names[i] != NULL; i++)
         if (g_ascii_strcasecmp(names[i], name) == 0)
             return TRUE;

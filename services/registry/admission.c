@@ -170,6 +170,18 @@ static gboolean on_deadline(gpointer user)
     return G_SOURCE_CONTINUE; // the timer is removed with the join
 }
 
+// The text that the body borrows; NULL without relays.
+static char *add_relays(const Turn *turn, const Join *join, Msg__Body *body)
+{
+    if (turn == NULL)
+        return NULL;
+    char *servers = turn_servers(turn, join->participant, g_get_real_time() / G_USEC_PER_SEC,
+                                 &body->iceservers.len);
+    body->has_iceservers = TRUE;
+    body->iceservers.data = (guint8 *)servers;
+    return servers;
+}
+
 static void accept(Admission *admission)
 {
     Room *room = room_of(admission);
@@ -184,6 +196,7 @@ static void accept(Admission *admission)
     body.value.len = length;
     body.has_answer = TRUE;
     body.answer = admission->answer;
+    g_autofree char *servers = add_relays(registry_of(admission)->turn, join, &body);
     metrics_add(METRIC_JOINS_STORED, 1);
     log_set_trace(join->trace);
     log_event(LOG_INFO, "room.joined",

@@ -116,9 +116,11 @@ gboolean registry_start(Service *service, GError **error)
     const Config *config = service_config(service);
     const char *path = config_text(config, CONFIG_REGISTRY_STORE);
     gint64 grace_s = 0, quarantine_s = 0;
+    g_autoptr(Turn) turn = NULL;
     if (!config_number(config, CONFIG_REGISTRY_GRACE_S, 0, GRACE_S_MAX, &grace_s, error) ||
         !config_number(config, CONFIG_REGISTRY_QUARANTINE_S, 0, QUARANTINE_S_MAX, &quarantine_s,
-                       error))
+                       error) ||
+        !turn_new(config, &turn, error))
         return FALSE;
     g_autoptr(Store) store = store_open(path, error);
     if (store == NULL)
@@ -127,6 +129,7 @@ gboolean registry_start(Service *service, GError **error)
     registry->service = service;
     registry->bus = service_bus(service);
     registry->store = g_steal_pointer(&store);
+    registry->turn = g_steal_pointer(&turn);
     make_parts(registry, (guint)grace_s, (guint)quarantine_s);
     service_set_state(service, registry);
     bus_watch_link(registry->bus, on_link, registry);
@@ -168,6 +171,7 @@ void registry_stop(Service *service)
     presences_free(registry->presences);
     sessions_free(registry->sessions);
     rooms_free(registry->rooms);
+    turn_free(registry->turn);
     store_close(registry->store);
     g_free(registry);
 }

@@ -8,6 +8,7 @@
 #include "registry/rooms.h"
 #include "registry/sessions.h"
 #include "registry/store.h"
+#include "registry/turn.h"
 
 typedef struct Admissions Admissions;
 typedef struct Placements Placements;
@@ -19,6 +20,7 @@ typedef struct {
     Service *service;
     Bus *bus;
     Store *store;
+    Turn *turn; // NULL: no relays
     Rooms *rooms;
     Batch *batch;
     Directory *directory;

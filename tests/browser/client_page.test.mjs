@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { launch, newPage, screenshot } from './support/browser.mjs';
+import { launch, newPage, relaysOnly, screenshot } from './support/browser.mjs';
 import { FakeGateway } from './support/fake_gateway.mjs';
 import { until } from './support/suite.mjs';
 
@@ -58,6 +58,26 @@ test('the lobby: preview, name, room, and buttons to press', async () => {
     assert.match(await page.textContent('[role=alert]'), /1 to 64 letters/);
     assert.deepEqual(page.problems, []);
     await page.context().close();
+});
+
+test('where no direct way is found, relays that the answer named are tried, in a connection that knew them from the start', async () => {
+    const relays = [{ urls: ['turn:127.0.0.1:9?transport=udp'], username: '1:me', credential: 'x' }];
+    const gateway = new FakeGateway();
+    gateway.room = await (await browser.newContext()).newPage();
+    await gateway.room.addScriptTag({ content: ROOM });
+    gateway.relays = relays;
+    const page = await newPage(browser);
+    await page.addInitScript(relaysOnly);
+    await gateway.serve(page);
+    await page.goto(`${gateway.origin}/?room=demo&name=Ann&join=1`);
+    const joins = () => gateway.heardOf('create').filter((message) => message.to.endsWith('/conference'));
+    await until(() => joins().length === 2, 'a second join', 10000);
+    assert.deepEqual(joins().map((join) => join.body.value.version), [1, 2]);
+    const used = () => page.evaluate(() => parley.peerConnection.getConfiguration());
+    const { iceServers, bundlePolicy } = await until(async () => (await used()).iceServers.length > 0 && used(), 'relays in use');
+    assert.deepEqual(iceServers.map(({ urls, username, credential }) => ({ urls, username, credential })), relays);
+    assert.equal(bundlePolicy, 'max-bundle');
+    await closeAll({ page, gateway });
 });
 
 test('one join message with a small offer; a tile of each other with name and moving picture', async () => {

@@ -60,6 +60,8 @@ export class Conference extends EventTarget {
         this.name = name;
         /** @type {string} of the suite's addresses */
         this.domain = domain;
+        /** @type {RTCIceServer[]} relays that the last answer to a join named */
+        this.iceServers = [];
         /** @type {string} our hyperty's URL */
         this.hyperty = hyperty;
         channel.onmessage = (message) => this.#receive(message);
@@ -287,12 +289,13 @@ export class Conference extends EventTarget {
 
     /** A peer connection for a room: the prepared one where it fits. @param {{audio: number, video: number}} slots @returns {Media} */
     mediaFor(slots) {
-        const media = this.#media;
+        const prepared = this.#media;
         this.#media = null;
-        if (media?.fits(slots))
-            return media;
-        media?.close();
-        return new Media(slots);
+        const media = prepared?.fits(slots) ? prepared : new Media(slots);
+        if (media !== prepared)
+            prepared?.close();
+        media.useRelays(this.iceServers);
+        return media;
     }
 
     async #connectionFor(roomId) {

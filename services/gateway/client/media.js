@@ -9,6 +9,9 @@
 // Making it takes a browser 30 to 50 ms, which a newcomer need not see: it can be made long before it is used, and is sent
 // before the browser has opened a socket for it.
 //
+// Relays (TURN) and what opens them come with the room's answer, and a browser asks only those that it knew when the offer was
+// set: they are for the next connection, which follows soon where this one does not come about.
+//
 // A call whose connection failed, or whose room was placed anew, gets a new Media with the same tracks.
 
 import { SlotName } from './naming.js';
@@ -111,6 +114,8 @@ export class Media {
     #closed = false;
     #counts;
     #offer = null;
+    /** Whether relays are known to this connection. */
+    relayed = false;
 
     /** @type {Slot[]} after accept() */
     slots = [];
@@ -155,6 +160,14 @@ export class Media {
      */
     async offer() {
         return sayTransportOnce(await this.#makeOffer());
+    }
+
+    /** Before begin(). @param {RTCIceServer[]} iceServers */
+    useRelays(iceServers) {
+        if (iceServers.length === 0 || !this.peerConnection.setConfiguration)
+            return;
+        this.peerConnection.setConfiguration({ ...this.peerConnection.getConfiguration(), iceServers });
+        this.relayed = true;
     }
 
     /** Opens sockets for the offer. Before this nothing is in use that could grow stale. */

@@ -15,6 +15,7 @@ import { Participant, directionOf } from './participant.js';
 import { Stage } from './stage.js';
 import { ParleyError } from './errors.js';
 
+const RELAY_MS = 3000; // no direct way to the room for so long: try again by relays
 const DISCONNECTED_MS = 4000; // media gone for so long: do not wait for `failed`
 const SPEAKING_DBOV = -55;
 const WATCH_MOST = 32;
@@ -48,6 +49,7 @@ export class Room extends EventTarget {
     #renewing = false;
     #ended = false;
     #silent = null;
+    #indirect = null;
     #reason = {}; // participant id → why it left
 
     /** @type {Map<string, Participant>} the others, by id */
@@ -415,6 +417,7 @@ export class Room extends EventTarget {
         this.#media = media;
         old?.close();
         media.peerConnection.onconnectionstatechange = () => this.#connectionChanged(media);
+        this.#learnRelays(media, body.iceServers);
         await this.#send();
         this.self.id = String(body.participant ?? this.self.id);
         const again = this.#communication !== null;
@@ -427,6 +430,14 @@ export class Room extends EventTarget {
         this.#conference.replay();
         if (again)
             this.#announce();
+    }
+
+    /** They are for the next connection; one that has not come about soon is given up for it. */
+    #learnRelays(media, iceServers) {
+        this.#conference.iceServers = Array.isArray(iceServers) ? iceServers : [];
+        clearTimeout(this.#indirect);
+        if (this.#conference.iceServers.length > 0 && !media.relayed)
+            this.#indirect = setTimeout(() => media === this.#media && this.mediaState === 'connecting' && this.#renew(), RELAY_MS);
     }
 
     #observe(snapshot, onChange) {
@@ -528,6 +539,7 @@ export class Room extends EventTarget {
         if (this.#ended)
             return;
         this.#ended = true;
+        clearTimeout(this.#indirect);
         clearTimeout(this.#silent);
         this.#stage.close();
         this.#media?.close();

@@ -45,6 +45,15 @@ export async function newPage(browser, { viewport = { width: 640, height: 480 },
     return page;
 }
 
+/** Script of a page whose browser may use relays only. */
+export function relaysOnly() {
+    globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+        constructor(configuration) {
+            super({ ...configuration, iceTransportPolicy: 'relay' });
+        }
+    };
+}
+
 /** Opens the page as a person who joins at once. */
 export async function joinAs(browser, suite, person, { query = '', ...options } = {}) {
     return entered(await lobby(browser, suite, person, { query: `${query}&join=1`, ...options }));

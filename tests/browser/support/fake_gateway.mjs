@@ -29,6 +29,7 @@ export class FakeGateway {
         this.slots = {};
         this.answerVersion = 2 ** 32 + 1;
         this.refuse = null; // body with which joins are refused
+        this.relays = []; // that each answer to a join names
         this.nextNumber = 1;
         this.epoch = 1;
     }
@@ -123,7 +124,7 @@ export class FakeGateway {
         this.answer = `connection://localhost/media-${me}`;
         this.participants[me] ??= { status: 'joined', number: this.nextNumber++, identity: body.identity, resources: [] };
         this.sdp = await this.room.evaluate((sdp) => fakeRoom.answer(sdp), body.value.data.connectionDescription.sdp);
-        return { code: 200, participant: me, value: this.#snapshot(), answer: this.#answerObject() };
+        return { code: 200, participant: me, value: this.#snapshot(), answer: this.#answerObject(), iceServers: this.relays };
     }
 
     #snapshot() {

@@ -23,6 +23,8 @@ static void members_that_hold_secrets_are_masked_at_any_depth(void **state)
                   "{\"token\":\"***\",\"a\":[{\"runtimeToken\":\"***\",\"b\":1}]}");
     assert_masked("{\"TOKEN\":{\"deep\":1},\"password\":5,\"assertion\":null}",
                   "{\"TOKEN\":\"***\",\"password\":\"***\",\"assertion\":null}");
+    assert_masked("{\"iceServers\":[{\"urls\":[\"turn:t\"],\"credential\":\"x\"}]}",
+                  "{\"iceServers\":[{\"urls\":[\"turn:t\"],\"credential\":\"***\"}]}");
     assert_masked("{\"tokens\":1,\"value\":null}", "{\"tokens\":1,\"value\":null}");
 }
 

@@ -98,6 +98,31 @@ static int bind_port(const Candidates *candidates, guint16 port, CandidatesSocke
     return 0;
 }
 
+static gboolean fail_port(guint port, int reason, GError **error)
+{
+    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(reason), "UDP port %u: %s", port,
+                g_strerror(reason));
+    return FALSE;
+}
+
+gboolean candidates_check(const Candidates *candidates, guint *ret_taken, GError **error)
+{
+    CandidatesSockets sockets;
+    guint taken = 0;
+    for (guint port = candidates->first_port; port <= candidates->last_port; port++) {
+        int reason = bind_port(candidates, (guint16)port, &sockets);
+        if (reason != 0 && reason != EADDRINUSE)
+            return fail_port(port, reason, error);
+        taken += reason != 0;
+        if (reason == 0 && sockets.socket4 >= 0)
+            close(sockets.socket4);
+        if (reason == 0 && sockets.socket6 >= 0)
+            close(sockets.socket6);
+    }
+    *ret_taken = taken;
+    return TRUE;
+}
+
 gboolean candidates_bind(const Candidates *candidates, CandidatesSockets *ret_sockets,
                          GError **error)
 {
@@ -106,11 +131,8 @@ gboolean candidates_bind(const Candidates *candidates, CandidatesSockets *ret_so
         int reason = bind_port(candidates, (guint16)port, &sockets);
         if (reason == EADDRINUSE)
             continue;
-        if (reason != 0) {
-            g_set_error(error, G_IO_ERROR, g_io_error_from_errno(reason), "UDP port %u: %s", port,
-                        g_strerror(reason));
-            return FALSE;
-        }
+        if (reason != 0)
+            return fail_port(port, reason, error);
         sockets.receive_bytes = sockets.socket6 >= 0 ? enlarge(sockets.socket6) : G_MAXUINT;
         if (sockets.socket4 >= 0)
             sockets.receive_bytes = MIN(sockets.receive_bytes, enlarge(sockets.socket4));

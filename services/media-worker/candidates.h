@@ -28,6 +28,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Candidates, candidates_free)
 // Takes the first free port. The sockets are close-on-exec and non-blocking, the caller's to close.
 gboolean candidates_bind(const Candidates *candidates, CandidatesSockets *ret_sockets,
                          GError **error);
+// How many ports of the range somebody else has now. FALSE with an error where one cannot be used
+// at all.
+gboolean candidates_check(const Candidates *candidates, guint *ret_taken, GError **error);
 // All addresses to offer, listening ones first; NULL-terminated, the caller's.
 char **candidates_addresses(const Candidates *candidates);
 // "candidate:1 1 udp 2130706431 192.0.2.1 50000 typ host", one for each address; the caller's.

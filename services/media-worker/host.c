@@ -320,6 +320,20 @@ static void print_candidates(const Host *host)
                   host->candidates->first_port, host->candidates->last_port);
 }
 
+// Taken by other workers of this machine, or by a stranger.
+static gboolean check_ports(const Host *host, GError **error)
+{
+    const Candidates *candidates = host->candidates;
+    guint taken = 0, all = candidates->last_port - candidates->first_port + 1;
+    if (!candidates_check(candidates, &taken, error))
+        return FALSE;
+    if (taken > 0)
+        log_event(taken == all ? LOG_ERROR : LOG_INFO, "media.ports_taken",
+                  "ports=%u-%u taken=%u of=%u", candidates->first_port, candidates->last_port,
+                  taken, all);
+    return TRUE;
+}
+
 gboolean host_start(Service *service, GError **error)
 {
     gint64 capacity = 0;
@@ -336,6 +350,8 @@ gboolean host_start(Service *service, GError **error)
         return FALSE;
     host->capacity = (guint)capacity;
     print_candidates(host);
+    if (!check_ports(host, error))
+        return FALSE;
     keep_spare(host);
     return TRUE;
 }

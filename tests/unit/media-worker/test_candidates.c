@@ -103,6 +103,21 @@ static void the_first_free_port_is_taken_and_never_shared(void **state)
     close(second.socket4);
 }
 
+static void ports_that_others_have_are_counted(void **state)
+{
+    (void)state;
+    g_autoptr(Candidates) candidates = candidates_with(CONFIG_MEDIA_PORTS, "20000-60000");
+    CandidatesSockets sockets;
+    guint taken = 0;
+    assert_true(candidates_bind(candidates, &sockets, NULL));
+    candidates->first_port = candidates->last_port = sockets.port;
+    assert_true(candidates_check(candidates, &taken, NULL));
+    assert_int_equal(taken, 1);
+    close(sockets.socket4);
+    assert_true(candidates_check(candidates, &taken, NULL));
+    assert_int_equal(taken, 0);
+}
+
 static void both_families_get_the_same_port(void **state)
 {
     (void)state;
@@ -124,6 +139,7 @@ int main(void)
         cmocka_unit_test(advertised_addresses_follow_the_local_ones),
         cmocka_unit_test(settings_that_cannot_work_are_errors),
         cmocka_unit_test(the_first_free_port_is_taken_and_never_shared),
+        cmocka_unit_test(ports_that_others_have_are_counted),
         cmocka_unit_test(both_families_get_the_same_port),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

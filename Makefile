@@ -41,7 +41,7 @@ objects = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 archive = $(B)/lib/$(1).a
 PROGRAMS := $(SERVICES:%=$(B)/bin/parley-%)
 
-.PHONY: help all setup run test test-fast test-unit test-integration test-fuzz test-browser lint format bench busmon load clean
+.PHONY: help all setup run test test-fast test-unit test-integration test-fuzz test-browser test-compose lint format bench busmon load clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -68,32 +68,20 @@ end() { # SIGTERM to all, a second one for those that drain, then SIGKILL to who
     exit 0
 }
 
-http_get() { # path; over the gateway's own protocol
-    local host=$1 port=$2 path=$3 request
-    request="GET $path HTTP/1.1\r\nHost: $host:$port\r\nConnection: close\r\n\r\n"
-    if [ "$scheme" = https ]; then
-        printf '%b' "$request" | timeout 2 openssl s_client -quiet -connect "$host:$port" 2>/dev/null
-    else
-        timeout 2 bash -c 'exec 3<>"/dev/tcp/$0/$1" && printf "%b" "$2" >&3 && cat <&3' "$host" "$port" "$request" 2>/dev/null
-    fi
-}
-
 wait_until_ready() {
     local answer='' tries
     for tries in $(seq 300); do
-        answer=$(http_get "$connect" "$port" /readyz)
-        [[ $answer == "HTTP/1.1 200"* ]] && return 0
+        answer=$(deploy/health.sh ready) && return 0
         sleep 0.1
     done
-    say "not ready after 30 s: ${answer##*$'\r\n'}; the logs are in $dir" >&2
+    say "not ready after 30 s: $answer; the logs are in $dir" >&2
     return 1
 }
 
 port=${PARLEY_GATEWAY_PORT:-8080}
 listen=${PARLEY_GATEWAY_LISTEN:-127.0.0.1}
-connect=$listen
 shown=$listen
-[ "$listen" = 0.0.0.0 ] || [ "$listen" = :: ] && connect=127.0.0.1 && shown=$(hostname)
+[ "$listen" = 0.0.0.0 ] || [ "$listen" = :: ] && shown=$(hostname)
 [ "$listen" = 127.0.0.1 ] && shown=localhost
 scheme=http
 [ -n "${PARLEY_GATEWAY_TLS_CERTIFICATE:-}" ] && scheme=https

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Installs what building, running and testing Parley needs on Debian 12: Debian packages by apt, the tests' JavaScript
-# packages by npm. `setup.sh run` leaves out what only tests need; `setup.sh bench` adds the peer that benches measure. Says what it does; does nothing, quickly, when all is there. Needs root or sudo only to install.
+# packages by npm. `setup.sh run` leaves out what only tests need; `setup.sh bench` adds the peer that benches measure, `setup.sh compose` a Docker engine.
+# Says what it does; does nothing, quickly, when all is there. Needs root or sudo only to install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,12 +13,15 @@ packages=( # to build and run
     libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-plugins-base gstreamer1.0-tools libsrtp2-dev libnice-dev
     openssl libcmocka-dev
 )
-if [ "${1:-all}" = all ]; then # to test
+if [ "${1:-all}" != run ]; then # to test
     packages+=(clang clang-format clang-tidy libclang-rt-14-dev cppcheck perl iproute2 iptables chromium)
     command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
 fi
 if [ "${1:-all}" = bench ]; then # to compare with; `all` brings the rest
     packages+=(janus)
+fi
+if [ "${1:-all}" = compose ]; then # to test the composed stack
+    packages+=(docker.io docker-compose debootstrap)
 fi
 
 missing=()
@@ -43,7 +47,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     rm -f build-setup.log
     [[ " ${missing[*]} " != *" janus "* ]] || "${root[@]}" update-rc.d janus disable
 fi
-if [ "${1:-all}" = all ] && [ ! tests/node_modules/.installed -nt tests/package-lock.json ]; then
+if [ "${1:-all}" != run ] && [ ! tests/node_modules/.installed -nt tests/package-lock.json ]; then
     echo "setup: installing the tests' npm packages"
     (cd tests && npm ci --loglevel=error --no-audit --no-fund && touch node_modules/.installed)
 fi

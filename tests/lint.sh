@@ -60,6 +60,18 @@ events_undocumented() { # every log event has its operator's sentence
         grep -qF "\`$event\`" deploy/README.md || echo "$event is not in deploy/README.md"
     done
 }
+settings_not_passed_on() { # compose passes every setting to the containers, but those that the image fixes
+    grep -oE 'KEY\([A-Z_]+, "[a-z_.]+"' common/config.h | cut -d'"' -f2 | tr 'a-z.' 'A-Z_' | while read -r setting; do
+        case $setting in SUITE_ALIVE_FILE | GATEWAY_CLIENT_PATH | REGISTRY_STORE) continue ;; esac
+        grep -qE "^  - PARLEY_$setting$" deploy/docker-compose.yml || echo "PARLEY_$setting is not in deploy/docker-compose.yml"
+    done
+}
+dashboard_unknown() { # what the dashboard shows is counted
+    grep -oE 'parley_[a-z_]+' deploy/monitoring/grafana-dashboard.json | sort -u | sed 's/^parley_//' | while read -r metric; do
+        case $metric in up | load | capacity | draining | refused_total | media_dropped_) continue ;; esac
+        grep -qF "\"$metric\"" common/metrics.h || echo "parley_$metric is no metric"
+    done
+}
 workplace() { git grep -nE '/work/|/tmp/w/|issue #?[0-9]|TODO|FIXME' -- . ':!tests/lint.sh' ':!*.json' | head -20; }
 tidy_all() {
     export -f tidy_one
@@ -86,6 +98,8 @@ check "foreign libraries stay in their files" foreign_libraries
 check "every module has a test" untested_modules
 check "every handled address is in proto/README.md" addresses_undocumented
 check "every log event is in deploy/README.md" events_undocumented
+check "every setting reaches the containers" settings_not_passed_on
+check "the dashboard shows what is counted" dashboard_unknown
 check "nothing of the workplace" workplace
 check "cppcheck" cppcheck_all
 check "clang-tidy" tidy_all "$@"

@@ -45,6 +45,10 @@ test-fuzz: tests-built ## every decoder over its corpus
 test-browser: all ## browser tests alone (Chromium, fake devices)
 	@cd tests && PARLEY_BIN=$(abspath $(B)/bin) node --test --test-concurrency=1 browser/*.test.mjs
 
+test-compose: ## build the images and let browsers meet in the composed stack (as root; brings its own Docker engine)
+	@deploy/setup.sh compose
+	@tests/compose/compose.sh
+
 fuzz: ## fuzz one decoder with libFuzzer: make fuzz TARGET=rtp SECONDS=60
 	@tests/fuzz/fuzz.sh "$(TARGET)" "$(or $(SECONDS),60)"
 

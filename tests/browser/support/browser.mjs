@@ -74,6 +74,15 @@ export async function entered(page) {
     return page;
 }
 
+/** These pages leave their rooms by the button, and are closed. */
+export async function leave(pages) {
+    await Promise.all(pages.map(async (page) => {
+        await page.click('[data-action=leave]');
+        await page.waitForSelector('[data-action=join]');
+        await page.context().close();
+    }));
+}
+
 export async function screenshot(page, name, viewport) {
     mkdirSync(SCREENS, { recursive: true });
     if (viewport) {

@@ -132,14 +132,8 @@ export class Suite {
         return fetch(`${this.origin}/metrics`).then((answer) => answer.text());
     }
 
-    /** The process that has this UDP port open, among the worker's. */
     roomProcess(port) {
-        const hex = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
-        const inodes = ['/proc/net/udp', '/proc/net/udp6'].flatMap((file) => readFileSync(file, 'utf8').split('\n').slice(1))
-            .map((line) => line.trim().split(/\s+/)).filter((fields) => fields[1]?.endsWith(hex)).map((fields) => fields[9]);
-        return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number)
-            .filter((pid) => pid !== this.pid('media-worker') && isParley(pid))
-            .find((pid) => descriptors(pid).some((link) => inodes.includes(/^socket:\[(\d+)\]$/.exec(link)?.[1])));
+        return roomProcess(port);
     }
 
     async stop() {
@@ -160,6 +154,15 @@ export class Suite {
             }
         }
     }
+}
+
+/** The process of Parley's that has this UDP port open. */
+export function roomProcess(port) {
+    const hex = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+    const inodes = ['/proc/net/udp', '/proc/net/udp6'].flatMap((file) => readFileSync(file, 'utf8').split('\n').slice(1))
+        .map((line) => line.trim().split(/\s+/)).filter((fields) => fields[1]?.endsWith(hex)).map((fields) => fields[9]);
+    return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter(isParley)
+        .find((pid) => descriptors(pid).some((link) => inodes.includes(/^socket:\[(\d+)\]$/.exec(link)?.[1])));
 }
 
 const isParley = (pid) => attempt(() => readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('parley')) ?? false;

@@ -102,6 +102,11 @@ gboolean native_path_is_open(const NativePath *path)
     return path->task != NULL && path->chosen >= 0;
 }
 
+const struct sockaddr_storage *native_path_remote(const NativePath *path)
+{
+    return &path->settings.candidates[path->chosen];
+}
+
 // --- sending -------------------------------------------------------------------------------------
 static gboolean is_lost(const NativePath *path)
 {

@@ -44,7 +44,8 @@ void native_path_close(NativePath *path); // also one that was never opened
 // New sockets: what a changed network looks like.
 void native_path_rebind(NativePath *path);
 
-gboolean native_path_is_open(const NativePath *path);  // a candidate has answered
+gboolean native_path_is_open(const NativePath *path); // a candidate has answered
+const struct sockaddr_storage *native_path_remote(const NativePath *path); // of an open one
 void native_path_run(NativePath *path, gint64 now_us); // sends the checks that are due
 // A STUN datagram. TRUE: a candidate has answered, for the first time.
 gboolean native_path_take(NativePath *path, const guint8 *data, gsize length, gint64 now_us);

@@ -146,6 +146,30 @@ static void on_rtcp(NativePeer *peer, guint8 *data, gsize length, gint64 now_us)
         native_feedback_read(&peer->feedback, data, length, now_us);
 }
 
+static const char *own_password(const StunUser *user, gpointer closure)
+{
+    const NativeOffer *offer = closure;
+    return strlen(offer->ufrag) == user->local_length &&
+                   memcmp(offer->ufrag, user->local_ufrag, user->local_length) == 0
+               ? offer->pwd
+               : NULL;
+}
+
+// Servers that are full ICE agents check us, too.
+static void answer_check(NativePeer *peer, const guint8 *data, gsize length)
+{
+    static StunServer *server; // of all peers
+    StunCheck check;
+    if (server == NULL)
+        server = stun_server_new_controlling();
+    if (!native_path_is_open(&peer->path))
+        return; // it will ask again
+    const StunDatagram datagram = {data, length, native_path_remote(&peer->path)};
+    stun_server_check(server, &datagram, own_password, &peer->offer, &check);
+    if (check.answer_length > 0)
+        native_path_send(&peer->path, check.answer, check.answer_length);
+}
+
 static void on_datagram(guint8 *data, gsize length, gint64 now_us, gpointer user)
 {
     NativePeer *peer = user;
@@ -155,6 +179,8 @@ static void on_datagram(guint8 *data, gsize length, gint64 now_us, gpointer user
     case DATAGRAM_STUN:
         if (native_path_take(&peer->path, data, length, now_us))
             start_handshake(peer);
+        else
+            answer_check(peer, data, length);
         break;
     case DATAGRAM_DTLS:
         if (peer->dtls != NULL)
@@ -346,15 +372,47 @@ static gboolean take_slots(NativePeer *peer)
     return TRUE;
 }
 
+static gboolean take_stream(NativePeer *peer, const NativeAnswerMedia *media, guint *seen)
+{
+    guint most = media->is_video ? peer->settings.video_slots : peer->settings.audio_slots;
+    guint nth = seen[media->is_video]++;
+    if (nth >= most)
+        return FALSE;
+    NativeReceiver *receiver =
+        &peer->receivers[media->is_video ? peer->settings.audio_slots + nth : nth];
+    g_strlcpy(receiver->slot.mid, media->mid, sizeof(receiver->slot.mid));
+    receiver->slot.ssrc = media->ssrc;
+    receiver->slot.rtx_ssrc = media->rtx_ssrc;
+    native_receiver_init(receiver);
+    return TRUE;
+}
+
+static gboolean take_streams(NativePeer *peer)
+{
+    guint seen[2] = {0};
+    for (guint i = 0; i < peer->answer.n_media; i++)
+        if (!peer->answer.media[i].rejected && !take_stream(peer, &peer->answer.media[i], seen))
+            return FALSE;
+    return peer->answer.n_media > 0;
+}
+
 static void open_path(NativePeer *peer)
 {
     NativePathSettings settings = {.username = peer->username,
                                    .password = peer->answer.pwd,
-                                   .tie_breaker = peer->offer.audio_ssrc,
+                                   .tie_breaker = G_MAXUINT64, // we stay controlling
                                    .n_candidates = peer->answer.n_candidates,
                                    .loss_out = peer->settings.loss_out};
     memcpy(settings.candidates, peer->answer.candidates, sizeof(settings.candidates));
     native_path_open(&peer->path, &settings, &peer->task);
+}
+
+static void connect_to(NativePeer *peer)
+{
+    peer->username = g_strdup_printf("%s:%s", peer->answer.ufrag, peer->offer.ufrag);
+    open_path(peer);
+    peer->state = NATIVE_CHECKING;
+    schedule(peer);
 }
 
 gboolean native_peer_answer(NativePeer *peer, const char *sdp)
@@ -364,11 +422,19 @@ gboolean native_peer_answer(NativePeer *peer, const char *sdp)
         g_printerr("# native peer: an answer that cannot be used:\n%s\n", sdp);
         return FALSE;
     }
-    peer->username = g_strdup_printf("%s:%s", peer->answer.ufrag, peer->offer.ufrag);
-    open_path(peer);
-    peer->state = NATIVE_CHECKING;
-    schedule(peer);
+    connect_to(peer);
     return TRUE;
+}
+
+char *native_peer_take_offer(NativePeer *peer, const char *sdp)
+{
+    g_assert(peer->state == NATIVE_NEW);
+    if (!native_sdp_answer(sdp, &peer->answer) || !take_streams(peer)) {
+        g_printerr("# native peer: an offer that cannot be used:\n%s\n", sdp);
+        return NULL;
+    }
+    connect_to(peer);
+    return native_sdp_answer_offer(sdp, &peer->offer);
 }
 
 NativeState native_peer_state(const NativePeer *peer)

@@ -47,6 +47,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(NativePeer, native_peer_free)
 const char *native_peer_offer(const NativePeer *peer); // SDP, owned by the peer
 // Takes the answer and begins to connect. FALSE (and a reason on stderr): it cannot be used.
 gboolean native_peer_answer(NativePeer *peer, const char *sdp);
+// The other way round, for servers that offer what they send: the offer's audio and video m-lines
+// are the slots, in their order. Begins to connect; the answer is the caller's. NULL (and a reason
+// on stderr): it cannot be used.
+char *native_peer_take_offer(NativePeer *peer, const char *sdp);
 NativeState native_peer_state(const NativePeer *peer);
 // The addresses that the answer gave, for people; owned by the peer. "" before it.
 const char *native_peer_candidates(NativePeer *peer);

@@ -160,6 +160,7 @@ gboolean native_sdp_answer(const char *text, NativeAnswer *ret_answer)
         if (sscanf(*line, "m=%*s %u", &port) == 1 && ret_answer->n_media < NATIVE_MEDIA_MAX) {
             media = &ret_answer->media[ret_answer->n_media++];
             media->rejected = port == 0;
+            media->is_video = g_str_has_prefix(*line, "m=video");
         } else if (media != NULL) {
             read_media(*line, media);
         }
@@ -167,4 +168,32 @@ gboolean native_sdp_answer(const char *text, NativeAnswer *ret_answer)
     }
     return ret_answer->ufrag[0] != '\0' && ret_answer->pwd[0] != '\0' && has_fingerprint &&
            ret_answer->n_candidates > 0;
+}
+
+// --- the answer to somebody else's offer ---------------------------------------------------------
+// What is agreed to by being said again.
+static gboolean is_agreed(const char *line)
+{
+    static const char *const names[] = {"mid", "rtpmap", "fmtp", "rtcp-fb"};
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+        if (attribute(line, names[i]) != NULL)
+            return TRUE;
+    return strcmp(line, "a=rtcp-mux") == 0 || strcmp(line, "a=rtcp-rsize") == 0;
+}
+
+char *native_sdp_answer_offer(const char *text, const NativeOffer *own)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\r\n", -1);
+    GString *answer = g_string_new("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n");
+    g_string_append_printf(answer,
+                           "a=ice-ufrag:%s\r\na=ice-pwd:%s\r\na=fingerprint:sha-256 %s\r\n"
+                           "a=setup:active\r\n",
+                           own->ufrag, own->pwd, own->fingerprint);
+    for (char **line = lines; *line != NULL; line++) {
+        if (attribute(*line, "group") != NULL || is_agreed(*line))
+            g_string_append_printf(answer, "%s\r\n", *line);
+        else if (g_str_has_prefix(*line, "m="))
+            g_string_append_printf(answer, "%s\r\nc=IN IP4 0.0.0.0\r\na=recvonly\r\n", *line);
+    }
+    return g_string_free(answer, FALSE);
 }

@@ -24,7 +24,7 @@ char *native_sdp_offer(const NativeOffer *offer);
 
 typedef struct {
     char mid[16 + 1];
-    gboolean rejected;
+    gboolean rejected, is_video;
     guint32 ssrc, rtx_ssrc;
 } NativeAnswerMedia;
 typedef struct {
@@ -37,3 +37,7 @@ typedef struct {
 } NativeAnswer;
 // FALSE: no credentials, fingerprint or candidate.
 gboolean native_sdp_answer(const char *text, NativeAnswer *ret_answer);
+
+// The answer to the offer of a server that offers itself: every m-line is received as it stands,
+// without header extensions. Transport stands at the session. The caller's.
+char *native_sdp_answer_offer(const char *text, const NativeOffer *own);

@@ -23,6 +23,7 @@ static const guint16 known_attributes[] = {STUN_ATTRIBUTE_USERNAME,
 
 struct StunServer {
     StunAgent agent;
+    StunAttribute conflict; // the role that is ours
 };
 
 static void agent_init(StunAgent *agent)
@@ -60,6 +61,14 @@ StunServer *stun_server_new(void)
 {
     StunServer *server = g_new0(StunServer, 1);
     agent_init(&server->agent);
+    server->conflict = STUN_ATTRIBUTE_ICE_CONTROLLED;
+    return server;
+}
+
+StunServer *stun_server_new_controlling(void)
+{
+    StunServer *server = stun_server_new();
+    server->conflict = STUN_ATTRIBUTE_ICE_CONTROLLING;
     return server;
 }
 
@@ -175,7 +184,7 @@ static gsize build_unsupported(StunServer *server, const StunMessage *request, S
 static StunResult answer_check(StunServer *server, const StunMessage *request,
                                const StunDatagram *datagram, StunCheck *check)
 {
-    if (stun_message_has_attribute(request, STUN_ATTRIBUTE_ICE_CONTROLLED)) {
+    if (stun_message_has_attribute(request, server->conflict)) {
         check->answer_length = build_error(server, request, STUN_ERROR_ROLE_CONFLICT, check);
         return STUN_CONFLICT;
     }

@@ -52,6 +52,8 @@ typedef struct {
 
 typedef struct StunServer StunServer;
 StunServer *stun_server_new(void);
+// Answers for the controlling side, which insists on its role: for native peers of full agents.
+StunServer *stun_server_new_controlling(void);
 void stun_server_free(StunServer *server);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(StunServer, stun_server_free)
 

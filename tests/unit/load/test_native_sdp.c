@@ -119,6 +119,37 @@ static void an_answer_without_a_way_or_a_key_is_refused(void **state)
     assert_false(native_sdp_answer("", &answer));
 }
 
+static void somebody_elses_offer_is_answered_line_by_line(void **state)
+{
+    (void)state;
+    static const char offer[] =
+        "v=0\r\na=group:BUNDLE a v\r\na=ice-ufrag:room\r\na=ice-pwd:secret\r\n"
+        "a=fingerprint:sha-256 " PRINT "\r\n"
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:a\r\na=sendonly\r\na=rtcp-mux\r\n"
+        "a=rtpmap:111 opus/48000/2\r\na=extmap:1 urn:x\r\na=ssrc:5 cname:c\r\n" V4
+        "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:v\r\na=sendonly\r\n"
+        "a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack pli\r\n"
+        "a=ssrc-group:FID 6 7\r\na=ssrc:6 cname:c\r\n";
+    const NativeOffer own = {.ufrag = "ours", .pwd = "word", .fingerprint = "AB:CD"};
+    NativeAnswer read;
+    assert_true(native_sdp_answer(offer, &read));
+    assert_false(read.media[0].is_video);
+    assert_true(read.media[1].is_video);
+    assert_int_equal(read.media[1].ssrc, 6);
+    assert_int_equal(read.media[1].rtx_ssrc, 7);
+    g_autofree char *answer = native_sdp_answer_offer(offer, &own);
+    assert_non_null(strstr(answer, "a=ice-ufrag:ours\r\n"));
+    assert_non_null(strstr(answer, "a=setup:active\r\n"));
+    assert_non_null(strstr(answer, "a=group:BUNDLE a v\r\n"));
+    assert_non_null(strstr(answer, "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\nc=IN IP4 0.0.0.0\r\n"
+                                   "a=recvonly\r\na=mid:v\r\na=rtpmap:96 VP8/90000\r\n"
+                                   "a=rtcp-fb:96 nack pli\r\n"));
+    assert_null(strstr(answer, "sendonly"));
+    assert_null(strstr(answer, "extmap"));
+    assert_null(strstr(answer, "a=ssrc"));
+    assert_null(strstr(answer, "a=ice-ufrag:room")); // theirs
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +158,7 @@ int main(void)
         cmocka_unit_test(an_answer_gives_what_connecting_needs),
         cmocka_unit_test(every_candidate_is_taken_once),
         cmocka_unit_test(an_answer_without_a_way_or_a_key_is_refused),
+        cmocka_unit_test(somebody_elses_offer_is_answered_line_by_line),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,6 +115,26 @@ static void the_controlling_side_is_told_of_a_conflict(void **state)
     assert_int_equal(code, 487);
 }
 
+static void who_controls_answers_the_controlled_and_nobody_else(void **state)
+{
+    (void)state;
+    g_autoptr(StunServer) controlling = stun_server_new_controlling();
+    StunServer *usual = server;
+    StunRequest request = good;
+    guint code = 1;
+    request.controlled = TRUE;
+    server = controlling;
+    StunResult to_controlled = answer(bytes, stun_request_build(bytes, &request));
+    gboolean answered =
+        stun_response_check(&request, check.answer, check.answer_length, &code, NULL);
+    StunResult to_controlling = answer(bytes, stun_request_build(bytes, &good));
+    server = usual;
+    assert_int_equal(to_controlled, STUN_SUCCESS);
+    assert_true(answered);
+    assert_int_equal(code, 0);
+    assert_int_equal(to_controlling, STUN_CONFLICT);
+}
+
 static void forged_and_foreign_checks_are_dropped_with_a_reason(void **state)
 {
     (void)state;
@@ -217,6 +237,7 @@ int main(void)
         TEST(a_check_is_answered_with_the_address_it_came_from),
         TEST(ipv6_addresses_are_told_too),
         TEST(the_controlling_side_is_told_of_a_conflict),
+        TEST(who_controls_answers_the_controlled_and_nobody_else),
         TEST(forged_and_foreign_checks_are_dropped_with_a_reason),
         TEST(no_byte_of_a_check_may_change),
         TEST(an_unknown_attribute_is_named_in_the_answer),

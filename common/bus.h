@@ -84,7 +84,8 @@ void bus_answer_body(BusRequest *request, const Msg__Body *body);
 // on being swallowed.
 void bus_answer_provisional(BusRequest *request, const Json *body);
 // Tells the asking process that the request has arrived and will be answered (a gateway that handed
-// it to a client): no more repeats but after an outage. The asker itself does not see it.
+// it to a client): repeats each second only, in case the answer is lost. The asker itself does not
+// see it.
 void bus_acknowledge(BusRequest *request);
 // Answers with reason's code, name and sentence (detail, may be NULL, is appended), one log line
 // (request.refused) and the counter.

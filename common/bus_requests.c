@@ -8,6 +8,7 @@
 #include "common/metrics.h"
 #include "common/url.h"
 
+#define ACKNOWLEDGED_MS 1000 // the request has arrived; its answer may have been lost
 #define US_PER_MS 1000
 
 static const guint repeat_ms[] = {150, 400, 900, 1600, 2500};
@@ -60,9 +61,10 @@ static void set_timer(BusRequests *requests)
 static gint64 repeat_due(const Pending *pending)
 {
     guint last = G_N_ELEMENTS(repeat_ms) - 1;
-    gboolean listed = pending->repeats <= last;
+    gboolean listed = pending->repeats <= last && !pending->acknowledged;
     gint64 from_us = listed ? pending->first_us : g_get_monotonic_time();
-    guint after_ms = repeat_ms[MIN(pending->repeats, last)];
+    guint after_ms =
+        pending->acknowledged ? ACKNOWLEDGED_MS : repeat_ms[MIN(pending->repeats, last)];
     return from_us + (gint64)(after_ms * US_PER_MS * g_random_double_range(0.8, 1.2));
 }
 
@@ -70,7 +72,7 @@ static gint64 next_due(const Pending *pending)
 {
     if (pending->failed != MSG__REFUSAL__REASON__none)
         return 0;
-    if (pending->first_us == 0 || pending->acknowledged)
+    if (pending->first_us == 0)
         return pending->deadline_us;
     return MIN(pending->deadline_us, repeat_due(pending));
 }

@@ -24,7 +24,8 @@ guint64 bus_requests_add(BusRequests *requests, Envelope *request, guint deadlin
 void bus_requests_cancel(BusRequests *requests, guint64 number);
 // Whether another answer follows: an acknowledgement (no body), or a code from 100 to 199.
 gboolean bus_is_provisional(const Envelope *answer);
-// An answer came. Without a body it is an acknowledgement: no more repeats, the asker is not told.
+// An answer came. Without a body it is an acknowledgement: repeats each second only, and the asker
+// is not told.
 void bus_requests_answer(BusRequests *requests, const Envelope *answer);
 // The link stands (everything open is sent at once) or does not (nothing is sent).
 void bus_requests_link(BusRequests *requests, gboolean up);

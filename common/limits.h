@@ -48,11 +48,12 @@
 #define LIMIT_CHANGES_KEPT_BYTES                                                                   \
     (512 * 1024) // per object: 256 changes of a client may be 128 KiB each
 #define LIMIT_OBJECT_DATA                                                                          \
-    (2 * 1024 * 1024)                  // a client may add members for ever; 1,000 participants fit
-#define LIMIT_CHANGES_HELD 256         // out of order at an observer; beyond it asks for a snapshot
-#define LIMIT_CLIENT_GAP_MS 300        // how long a gap in a client's object holds its successors
-#define LIMIT_RESYNC_MS 250            // an observer that got no answer asks again, ...
-#define LIMIT_RESYNC_MOST_MS 5000      // ... doubling up to this
+    (2 * 1024 * 1024)             // a client may add members for ever; 1,000 participants fit
+#define LIMIT_CHANGES_HELD 256    // out of order at an observer; beyond it asks for a snapshot
+#define LIMIT_CLIENT_GAP_MS 300   // how long a gap in a client's object holds its successors
+#define LIMIT_RELAYED_GAP_MS 3000 // the same where its gateway answers for it: repeats included
+#define LIMIT_RESYNC_MS 250       // an observer that got no answer asks again, ...
+#define LIMIT_RESYNC_MOST_MS 5000 // ... doubling up to this
 #define LIMIT_RESYNC_GIVE_UP_MS 120000 // ... until nobody has answered for so long
 #define LIMIT_DIGEST_FIRST_MS 500
 #define LIMIT_DIGEST_EVERY_MS 10000

@@ -215,7 +215,7 @@ GPtrArray *sync_log_since(const SyncLog *log, guint64 version)
     guint64 reached = log->version;
     while (reached > version && first > 0)
         reached = ((const SyncChange *)log->changes->pdata[--first])->previous;
-    if (reached != version)
+    if (reached > version || version > log->version)
         return NULL;
     GPtrArray *since = g_ptr_array_new();
     for (; first < log->changes->len; first++)

@@ -39,7 +39,8 @@ void sync_log_restart(SyncLog *log, guint64 version, const char *chain);
 // reference of its own.
 void sync_log_add(SyncLog *log, SyncChange *change);
 // The changes after `version`, oldest first (elements borrowed from the log; free the array); NULL
-// if the log does not reach back so far, or if `version` is ahead of it.
+// if the log does not reach back so far, or if `version` is ahead of it. (In a client's object it
+// may lie between two changes: whoever has it lacks the later one.)
 GPtrArray *sync_log_since(const SyncLog *log, guint64 version);
 
 typedef struct SyncObject SyncObject;

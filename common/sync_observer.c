@@ -30,6 +30,7 @@ struct SyncObserver {
     SyncObserverCalls calls;
     gpointer user;
     gboolean is_client_object;
+    gboolean is_relayed; // and a gateway answers for it
 
     SyncLog *log;
     gboolean is_known;     // log tells what we have; else only a snapshot will do
@@ -37,6 +38,8 @@ struct SyncObserver {
     GSequence *held;       // of SyncChange by version: what came too early
     gsize held_bytes;
     guint gap_timer; // client objects: ends the hold
+    guint64 gap_at;  // what we had when it was started
+    guint64 told;    // version of the object in the last answer
 
     Start *start;    // until the routes stand
     guint64 request; // under way, else 0
@@ -238,8 +241,11 @@ static void on_gap(SyncObserver *observer)
                   sync_log_version(observer->log));
         ask(observer);
     }
-    if (observer->is_client_object && observer->gap_timer == 0)
-        observer->gap_timer = g_timeout_add(LIMIT_CLIENT_GAP_MS, on_gap_over, observer);
+    if (!observer->is_client_object || observer->gap_timer != 0)
+        return;
+    observer->gap_at = sync_log_version(observer->log);
+    observer->gap_timer = g_timeout_add(
+        observer->is_relayed ? LIMIT_RELAYED_GAP_MS : LIMIT_CLIENT_GAP_MS, on_gap_over, observer);
 }
 
 // After each event: nothing held means no hole; something held needs a question under way.
@@ -248,10 +254,22 @@ static void settle(SyncObserver *observer)
     release_held(observer);
     if (is_too_much(observer))
         on_too_much_held(observer);
-    if (first_held(observer) == NULL)
+    // Each hole has its own time.
+    if (first_held(observer) == NULL || sync_log_version(observer->log) > observer->gap_at)
         stop_timer(&observer->gap_timer);
-    else if (observer->is_known)
+    if (first_held(observer) != NULL && observer->is_known)
         on_gap(observer);
+}
+
+// A gateway knows all that its client has said: what it does not tell is nowhere. But what is held
+// may be newer than the answer.
+static void settle_relayed(SyncObserver *observer)
+{
+    while (first_held(observer) != NULL && first_held(observer)->previous <= observer->told) {
+        first_held(observer)->previous = sync_log_version(observer->log);
+        release_held(observer);
+    }
+    settle(observer);
 }
 
 // After an answer: it should have filled the hole. If it did not, and does not a while later, the
@@ -262,6 +280,10 @@ static void settle_answered(SyncObserver *observer)
     if (first_held(observer) == NULL) {
         observer->retry_ms = LIMIT_RESYNC_MS;
         stop_timer(&observer->gap_timer);
+        return;
+    }
+    if (observer->is_relayed) {
+        settle_relayed(observer);
         return;
     }
     if (observer->retry_ms > LIMIT_RESYNC_MS)
@@ -340,6 +362,7 @@ static void take_value(SyncObserver *observer, const Json *value)
     }
     observer->is_behind_us = FALSE;
     observer->failing_since_us = 0;
+    observer->told = (guint64)MAX(json_get_number(value, "version", 0), 0);
     settle_answered(observer);
 }
 
@@ -548,6 +571,11 @@ const SyncLog *sync_observer_log(const SyncObserver *observer)
 void sync_observer_check(SyncObserver *observer)
 {
     ask(observer);
+}
+
+void sync_observer_set_relayed(SyncObserver *observer)
+{
+    observer->is_client_object = observer->is_relayed = TRUE;
 }
 
 void sync_observer_set_client_object(SyncObserver *observer, gboolean on)

@@ -39,3 +39,6 @@ void sync_observer_check(SyncObserver *observer);
 // skip numbers, and a gap's hold ends after LIMIT_CLIENT_GAP_MS; set by scheme and segment
 // automatically, or here. Default: off.
 void sync_observer_set_client_object(SyncObserver *observer, gboolean on);
+// An object of a client's whose gateway answers every question (services/gateway/relays): a hole is
+// held until it says that it cannot fill it either, LIMIT_RELAYED_GAP_MS at most.
+void sync_observer_set_relayed(SyncObserver *observer);

@@ -582,6 +582,60 @@ static void a_gap_that_nobody_fills_is_given_up_after_300_ms(void **state)
     assert_int_equal(sync_object_version(world->copy), 5);
 }
 
+// What a gateway says when it knows nothing of the asked version.
+static void on_asked_in_vain(const Envelope *message, BusRequest *asked, gpointer user)
+{
+    World *world = user;
+    g_autoptr(Json) body = json_new_object(), deltas = json_new_object(), none = json_new_array();
+    (void)message;
+    json_set_number(deltas, "version", (gint64)sync_log_version(sync_relay_log(world->relay)));
+    json_set(deltas, "changes", none);
+    json_set_number(body, "code", 200);
+    json_set(body, "value", deltas);
+    bus_answer(asked, body);
+}
+
+static void a_gateway_that_cannot_fill_a_hole_ends_it(void **state)
+{
+    World *world = *state;
+    observe_client(world, FALSE);
+    sync_observer_set_relayed(world->observer);
+    bus_route(world->near, CLIENT "/subscription ", on_asked_in_vain, world);
+    fake_fault = lose_all;
+    relay_changes(world, 2);
+    fake_fault = NULL;
+    relay_changes(world, 4);
+    gint64 before = g_get_monotonic_time();
+    assert_true(fake_run_until(has_reached, world));
+    assert_true(g_get_monotonic_time() - before <
+                LIMIT_RELAYED_GAP_MS / 2 * G_TIME_SPAN_MILLISECOND);
+    assert_int_equal(world->changes, 1);
+    bus_unroute(world->near, CLIENT "/subscription ", on_asked_in_vain, world);
+}
+
+static gboolean on_late(gpointer user)
+{
+    World *world = user;
+    bus_route(world->near, CLIENT "/subscription ", on_asked, world);
+    return G_SOURCE_REMOVE;
+}
+
+static void a_hole_is_held_for_a_gateway_that_answers_late(void **state)
+{
+    World *world = *state;
+    observe_client(world, FALSE);
+    sync_observer_set_relayed(world->observer);
+    fake_fault = lose_all;
+    relay_changes(world, 2);
+    fake_fault = NULL;
+    relay_changes(world, 4);
+    fake_pump();
+    g_timeout_add(2 * LIMIT_CLIENT_GAP_MS, on_late, world);
+    assert_true(fake_run_until(has_reached, world));
+    assert_int_equal(world->changes, 2);
+    bus_unroute(world->near, CLIENT "/subscription ", on_asked, world);
+}
+
 static void a_lost_last_change_of_a_client_is_found_by_the_relays_digest(void **state)
 {
     World *world = *state;
@@ -634,6 +688,8 @@ int main(void)
         TEST(a_client_may_skip_numbers),
         TEST(a_gap_in_a_clients_object_is_filled_by_its_gateway),
         TEST(a_gap_that_nobody_fills_is_given_up_after_300_ms),
+        TEST(a_gateway_that_cannot_fill_a_hole_ends_it),
+        TEST(a_hole_is_held_for_a_gateway_that_answers_late),
         TEST(a_lost_last_change_of_a_client_is_found_by_the_relays_digest),
         TEST(updates_without_a_version_pass),
     };

@@ -189,7 +189,7 @@ static void on_final(Asked *asked, const Envelope *answer)
         return;
     }
     asked->answer = answer_text(asked, body);
-    asked->objects = learning_hold(asked->gateway, asked->to, asked->type, body);
+    asked->objects = learning_hold(asked->gateway, asked->session, asked->to, asked->type, body);
     if (asked->objects->len > 0) {
         asked->routing = TRUE;
         bus_when_routed(asked->gateway->bus, on_routed, asked);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Requests from the bus to a session. The gateway is their receiver: it acknowledges them at once
-// (no more repeats), hands each to the WebSocket once, or keeps it for a session that is away, and
-// gives the client's answer back. What the client does not answer in time ends in 504.
+// (few repeats from then on), hands each to the WebSocket once, or keeps it for a session that is
+// away, and gives the client's answer back. What the client does not answer in time ends in 504.
 #pragma once
 #include "common/bus.h"
 #include "gateway/deadlines.h"

@@ -25,15 +25,29 @@
 
 // --- the bus ---
 
+// The object whose changes (or digest) a message is; NULL if it is something else.
+static char *changed_object(const Envelope *message)
+{
+    gboolean is_stream = (message->type == MSG__ENVELOPE__TYPE__UPDATE ||
+                          message->type == MSG__ENVELOPE__TYPE__EVENT) &&
+                         g_str_has_suffix(message->to, "/changes");
+    return is_stream ? url_object(message->to) : NULL;
+}
+
+// Who follows an object gets its changes from there, in order and without holes.
 static void give_to_routes(Gateway *gateway, const Envelope *message)
 {
     g_autoptr(GPtrArray) sessions = routes_match(gateway->routes, message->to);
     if (sessions->len == 0)
         return;
+    g_autofree char *object = changed_object(message);
     g_autoptr(Json) json = envelope_to_json(message);
     g_autoptr(Text) text = text_from_json(json);
-    for (guint i = 0; i < sessions->len; i++)
-        session_send(g_ptr_array_index(sessions, i), text);
+    for (guint i = 0; i < sessions->len; i++) {
+        Session *session = g_ptr_array_index(sessions, i);
+        if (object == NULL || !watches_is_followed(gateway->watches, session, object))
+            session_send(session, text);
+    }
 }
 
 // The session is no observer of it any more: its reporter says so.
@@ -42,6 +56,7 @@ static void take_object(Gateway *gateway, Session *session, const char *object)
     if (session_owns(session, object))
         return; // its own
     routes_remove_under(gateway->routes, session, object);
+    watches_unfollow(gateway->watches, session, object);
     registrar_tell(gateway->registrar, session);
 }
 

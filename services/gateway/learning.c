@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "common/limits.h"
 #include "common/url.h"
 #include "gateway/address.h"
 
@@ -23,7 +24,7 @@ void learned_free(gpointer object)
 static void learn(Gateway *gateway, GPtrArray *objects, const char *url, const Json *state)
 {
     gint64 version = json_get_number(state, "version", -1);
-    if (url == NULL || version < 0 || address_kind(gateway->domain, url) != ADDRESS_OBJECT)
+    if (url == NULL || version < 0)
         return;
     LearnedObject *learned = g_new0(LearnedObject, 1);
     learned->url = g_strdup(url);
@@ -33,7 +34,25 @@ static void learn(Gateway *gateway, GPtrArray *objects, const char *url, const J
     g_ptr_array_add(objects, learned);
 }
 
-GPtrArray *learning_hold(Gateway *gateway, const char *to, EnvelopeType type, const Json *body)
+static void learn_ours(Gateway *gateway, GPtrArray *objects, const Json *state)
+{
+    const char *url = json_get_text(state, "url");
+    if (url != NULL && address_kind(gateway->domain, url) == ADDRESS_OBJECT)
+        learn(gateway, objects, url, state);
+}
+
+// A client's object whose changes the session has routed. Its log costs us memory, which is bounded
+// by how many one session may follow; more than that pass as they come.
+static gboolean may_follow(const Session *session, const char *object)
+{
+    g_autofree char *changes = g_strconcat(object, "/changes", NULL);
+    return routes_has(session, changes) && !session_owns(session, object) &&
+           (session->follows == NULL ||
+            g_hash_table_size(session->follows) < LIMIT_SESSION_ADDRESSES);
+}
+
+GPtrArray *learning_hold(Gateway *gateway, const Session *session, const char *to,
+                         EnvelopeType type, const Json *body)
 {
     GPtrArray *objects = g_ptr_array_new_with_free_func(learned_free);
     AddressKind kind = address_kind(gateway->domain, to);
@@ -41,11 +60,12 @@ GPtrArray *learning_hold(Gateway *gateway, const char *to, EnvelopeType type, co
     if (json_get_number(body, "code", 0) != 200)
         return objects;
     if (kind == ADDRESS_SERVICE && type == MSG__ENVELOPE__TYPE__CREATE) {
-        learn(gateway, objects, json_get_text(value, "url"), value);
-        learn(gateway, objects, json_get_text(answer, "url"), answer);
-    } else if (kind == ADDRESS_OBJECT && type == MSG__ENVELOPE__TYPE__SUBSCRIBE) {
+        learn_ours(gateway, objects, value);
+        learn_ours(gateway, objects, answer);
+    } else if (type == MSG__ENVELOPE__TYPE__SUBSCRIBE && g_str_has_suffix(to, "/subscription")) {
         g_autofree char *object = url_object(to);
-        learn(gateway, objects, object, value);
+        if (kind == ADDRESS_OBJECT || (kind == ADDRESS_CLIENT && may_follow(session, object)))
+            learn(gateway, objects, object, value);
     }
     return objects;
 }
@@ -90,7 +110,9 @@ void learning_follow(Gateway *gateway, Session *session, const GPtrArray *object
 
 void learning_restore(Gateway *gateway, Session *session, const Msg__Follow *follow)
 {
-    if (follow->object == NULL || address_kind(gateway->domain, follow->object) != ADDRESS_OBJECT)
+    AddressKind kind =
+        follow->object != NULL ? address_kind(gateway->domain, follow->object) : ADDRESS_INVALID;
+    if (kind != ADDRESS_OBJECT && (kind != ADDRESS_CLIENT || !may_follow(session, follow->object)))
         return;
     watches_hold(gateway->watches, follow->object, follow->version, follow->chain);
     watches_follow(gateway->watches, session, follow->object, follow->version);
@@ -157,7 +179,7 @@ void learning_changed(Session *session, const char *object, const SyncChange *ch
 {
     Gateway *gateway = user;
     const char *participant = own_removed(gateway, session, object, change);
-    if (change->version % TELL_EACH == 0)
+    if (++session->changes % TELL_EACH == 0)
         registrar_tell(gateway->registrar, session);
     if (participant != NULL)
         leave(gateway, session, object, participant);

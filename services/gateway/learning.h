@@ -12,9 +12,11 @@ typedef struct {
 } LearnedObject;
 
 void learned_free(gpointer object);
-// The objects in the body of a 200 to a request to `to` (a service of ours, or the /subscription of
-// an object of ours): each is held in gateway->watches. Elements LearnedObject.
-GPtrArray *learning_hold(Gateway *gateway, const char *to, EnvelopeType type, const Json *body);
+// The objects in the body of a 200 to a request of the session's to `to` (a service of ours, or the
+// /subscription of an object, ours or a client's whose changes it has routed): each is held in
+// gateway->watches. Elements LearnedObject.
+GPtrArray *learning_hold(Gateway *gateway, const Session *session, const char *to,
+                         EnvelopeType type, const Json *body);
 // The answer has been handed over: the session follows the objects from their versions on.
 void learning_follow(Gateway *gateway, Session *session, const GPtrArray *objects);
 // The session comes from another gateway: it goes on with an object from what was told of it.

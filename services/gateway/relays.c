@@ -48,11 +48,39 @@ gboolean relays_stamp(Bus *bus, Session *session, Envelope *update)
     return relay == NULL || sync_relay_stamp(relay, update);
 }
 
+static gboolean asks_for_sessions(const Session *session, const Envelope *message)
+{
+    g_autofree char *gateways =
+        g_strdup_printf("domain://msg-node.%s/", sessions_domain(session->all));
+    return message->session == NULL && message->type == MSG__ENVELOPE__TYPE__SUBSCRIBE &&
+           message->body != NULL && message->body->resume &&
+           g_str_has_prefix(message->from, gateways);
+}
+
+static void answer_nothing(const SyncRelay *relay, BusRequest *request)
+{
+    guint64 version = relay != NULL ? sync_log_version(sync_relay_log(relay)) : 0;
+    g_autoptr(Json) body = json_new_object();
+    g_autoptr(Json) deltas = json_new_object();
+    g_autoptr(Json) changes = json_new_array();
+    json_set_number(deltas, "version", (gint64)version);
+    json_set(deltas, "changes", changes);
+    json_set_number(body, "code", 200);
+    json_set(body, "value", deltas);
+    bus_answer(request, body);
+}
+
 gboolean relays_answer(Session *session, BusRequest *request)
 {
-    g_autofree char *object = url_object(bus_request_message(request)->to);
+    const Envelope *message = bus_request_message(request);
+    g_autofree char *object = url_object(message->to);
     SyncRelay *relay = find(session, object);
-    return relay != NULL && sync_relay_answer(relay, request);
+    if (relay != NULL && sync_relay_answer(relay, request))
+        return TRUE;
+    if (!asks_for_sessions(session, message))
+        return FALSE;
+    answer_nothing(relay, request);
+    return TRUE;
 }
 
 void relays_forget(Session *session, const char *object)

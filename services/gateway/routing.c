@@ -75,16 +75,18 @@ void routing_restore(Gateway *gateway, Session *session, const char *url)
 static void remove_one(Gateway *gateway, Session *session, const char *url)
 {
     g_autofree char *object = url_object(url);
-    if (is_ours(gateway, url)) {
+    gboolean is_whole = is_ours(gateway, url) || strcmp(url + strlen(object), "/children/") == 0;
+    if (is_whole) {
         routes_remove_under(gateway->routes, session, object);
         watches_unfollow(gateway->watches, session, object);
     } else if (!url_is_publication(url)) {
         routes_remove_under(gateway->routes, session, url);
+        watches_unfollow(gateway->watches, session, url);
         sessions_release(gateway->sessions, session, url);
-    } else if (strcmp(url + strlen(object), "/children/") == 0) {
-        routes_remove_under(gateway->routes, session, object);
     } else {
         routes_remove(gateway->routes, session, url);
+        if (strcmp(url + strlen(object), "/changes") == 0)
+            watches_unfollow(gateway->watches, session, object);
     }
 }
 

@@ -23,6 +23,7 @@ struct Session {
     GHashTable *follows; // watches: set of Watch
     GHashTable *relays;  // relays: object URL -> SyncRelay
     GHashTable *blocks;  // allocation: key -> GPtrArray of URLs
+    guint changes;       // learning: how many it has been given
     GHashTable *rooms;   // learning: Communication URL -> URL of the answering Connection
     GQueue deliveries;   // delivery: requests of others, not yet answered
     GQueue asked;        // asking: its own requests, open or lately answered

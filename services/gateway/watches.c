@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/sync_observer.h"
 #include "common/sync_wire.h"
+#include "gateway/address.h"
 
 #define REASON(name) MSG__REFUSAL__REASON__##name
 
@@ -27,6 +28,7 @@ typedef struct {
     GHashTable *followers; // Session -> Follower
     guint holds;
     gboolean gone; // the observer has ended
+    gboolean of_client;
 } Watch;
 
 typedef struct {
@@ -115,6 +117,8 @@ static Text *change_text(const Watch *watch, const SyncChange *change)
 // A digest: the session sees that it lacks something, and asks.
 static void send_digest(const Watch *watch, Session *session)
 {
+    if (watch->of_client)
+        return; // runtimes that know nothing of digests observe it
     const SyncLog *log = sync_observer_log(watch->observer);
     g_autofree char *to = g_strconcat(watch->object, "/changes", NULL);
     g_autoptr(Envelope) event = envelope_new(MSG__ENVELOPE__TYPE__EVENT, watch->object, to);
@@ -271,6 +275,8 @@ static void observe(Watch *watch, guint64 version, const char *chain);
 
 static void send_delete(const Watch *watch, Session *session)
 {
+    if (watch->of_client)
+        return; // the client's own message reaches it
     g_autofree char *from = g_strconcat(watch->object, "/subscription", NULL);
     g_autofree char *to = g_strconcat(watch->object, "/changes", NULL);
     g_autoptr(Envelope) message = envelope_new(MSG__ENVELOPE__TYPE__DELETE, from, to);
@@ -319,6 +325,8 @@ static void observe(Watch *watch, guint64 version, const char *chain)
     sync_log_restart(log, version, chain);
     watch->observer =
         sync_observer_new(watch->all->bus, watch->object, watch->all->asker, log, &calls, watch);
+    if (watch->of_client)
+        sync_observer_set_relayed(watch->observer);
 }
 
 // --- API ---
@@ -335,6 +343,7 @@ void watches_hold(Watches *watches, const char *object, guint64 version, const c
         watch = g_new0(Watch, 1);
         watch->all = watches;
         watch->object = g_strdup(object);
+        watch->of_client = address_kind(bus_domain(watches->bus), object) == ADDRESS_CLIENT;
         watch->followers = g_hash_table_new_full(NULL, NULL, NULL, follower_free);
         observe(watch, version, chain);
         g_hash_table_insert(watches->by_object, watch->object, watch);

@@ -100,6 +100,15 @@ void on_session_claims(Service *service, const Envelope *message, BusRequest *re
     bus_answer(request, answer);
 }
 
+// Most who are asked for are new: that is an answer, not a refusal to be logged.
+static void answer_unknown(BusRequest *request)
+{
+    g_autoptr(Json) body = json_new_object();
+    json_set_number(body, "code", refusal_code(MSG__REFUSAL__REASON__no_such_object));
+    json_set_text(body, "reason", refusal_name(MSG__REFUSAL__REASON__no_such_object));
+    bus_answer(request, body);
+}
+
 // By its id, or by an address that it owns.
 static const Msg__Session *find_asked(const Registry *registry, const char *resource)
 {
@@ -117,7 +126,7 @@ void on_session_asked(Service *service, const Envelope *message, BusRequest *req
     const char *resource = message->body != NULL ? message->body->resource : NULL;
     const Msg__Session *session = resource != NULL ? find_asked(registry, resource) : NULL;
     if (session == NULL) {
-        bus_refuse(request, MSG__REFUSAL__REASON__no_such_object, "session");
+        answer_unknown(request);
         return;
     }
     g_autoptr(Json) value = codec_to_json(&session->base);

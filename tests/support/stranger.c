@@ -39,8 +39,19 @@ static gboolean is_ready(gpointer port)
 
 void stranger_start_gateway(Suite *suite, const char *name, guint port)
 {
+    stranger_start_gateway_with(suite, name, port, (const char *[]){NULL});
+}
+
+void stranger_start_gateway_with(Suite *suite, const char *name, guint port,
+                                 const char *const *arguments)
+{
+    g_autoptr(GPtrArray) all = g_ptr_array_new();
     g_autofree char *setting = g_strdup_printf("--gateway.port=%u", port);
-    suite_start(suite, name, "gateway", (const char *[]){setting, NULL});
+    g_ptr_array_add(all, setting);
+    for (; *arguments != NULL; arguments++)
+        g_ptr_array_add(all, (gpointer)*arguments);
+    g_ptr_array_add(all, NULL);
+    suite_start(suite, name, "gateway", (const char *const *)all->pdata);
     assert_true(suite_until(is_ready, GUINT_TO_POINTER(port), 10000));
 }
 

@@ -14,6 +14,8 @@ Suite *stranger_suite(guint *ret_second);
 guint stranger_free_port(void); // on loopback
 // Starts one more gateway (or one again) and waits until it is ready.
 void stranger_start_gateway(Suite *suite, const char *name, guint port);
+void stranger_start_gateway_with(Suite *suite, const char *name, guint port,
+                                 const char *const *arguments);
 
 Stranger *stranger_new(guint port); // the WebSocket is up, nothing is said
 // Says open as `runtime` and expects 200.

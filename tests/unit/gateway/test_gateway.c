@@ -916,6 +916,99 @@ static void legacy_unsubscribe_drops_the_whole_object(void **state)
     assert_false(fake_is_routed(fixture->bus, "comm://d/o/children/"));
 }
 
+// --- objects of clients, followed ---
+
+static void observe_thing(Fixture *fixture, gint64 version)
+{
+    open_session(fixture, 0, "runtime://d/ann");
+    route(fixture, 0, "subscribe", "{\"resources\":[\"x://d/o/changes\"]}");
+    say(fixture, 0,
+        "{\"id\":4,\"type\":\"subscribe\",\"from\":\"runtime://d/ann\",\"to\":"
+        "\"x://d/o/subscription\",\"body\":{\"mutual\":false}}");
+    g_autofree char *answer = g_strdup_printf(
+        "{\"code\":200,\"value\":{\"version\":%" G_GINT64_FORMAT ",\"data\":{}}}", version);
+    assert_true(fake_answer(fixture->bus, "x://d/o/subscription", answer));
+    fake_routed(fixture->bus);
+    assert_int_equal(last_code(fixture, 0), 200);
+}
+
+static void change_thing(Fixture *fixture, guint version, guint previous)
+{
+    Envelope *update = envelope_new(MSG__ENVELOPE__TYPE__UPDATE, "x://d/o", "x://d/o/changes");
+    Msg__Body *body = envelope_body(update);
+    envelope_set(&body->attribute, "a");
+    envelope_set_version(update, version);
+    update->has_previous_version = TRUE;
+    update->previous_version = previous;
+    assert_null(fake_deliver(fixture->bus, update));
+}
+
+static gint64 last_version(Fixture *fixture, guint index)
+{
+    return json_get_number(json_get(last(fixture, index), "body"), "version", 0);
+}
+
+static void a_hole_in_a_clients_object_is_filled_before_what_follows(void **state)
+{
+    Fixture *fixture = *state;
+    observe_thing(fixture, 3);
+    assert_true(fake_answer(fixture->bus, "x://d/o/subscription",
+                            "{\"code\":200,\"value\":{\"version\":3,\"changes\":[]}}"));
+    change_thing(fixture, 5, 3);
+    assert_int_equal(last_version(fixture, 0), 5);
+    guint before = count(fixture, 0);
+    change_thing(fixture, 8, 7);
+    assert_int_equal(count(fixture, 0), before);
+    assert_true(fake_answer(fixture->bus, "x://d/o/subscription",
+                            "{\"code\":200,\"value\":{\"version\":8,\"changes\":[{\"version\":7,"
+                            "\"attribute\":\"a\"},{\"version\":8,\"attribute\":\"a\"}]}}"));
+    assert_int_equal(count(fixture, 0), before + 2);
+    assert_int_equal(last_version(fixture, 0), 8);
+    change_thing(fixture, 8, 7); // doubled
+    assert_int_equal(count(fixture, 0), before + 2);
+}
+
+static void what_a_session_missed_of_a_clients_object_waits_for_it(void **state)
+{
+    Fixture *fixture = *state;
+    observe_thing(fixture, 0);
+    g_autofree char *again = g_strdup_printf(
+        "{\"id\":1,\"type\":\"re-open\",\"from\":\"runtime://d/ann/%s\",\"to\":\"mn:/session\"}",
+        fixture->clients[0]->session->token);
+    lose_client(fixture, 0);
+    change_thing(fixture, 1, 0);
+    change_thing(fixture, 2, 1);
+    say(fixture, 1, again);
+    assert_int_equal(count(fixture, 1), 3); // the answer, and both
+    assert_int_equal(last_version(fixture, 1), 2);
+}
+
+static void no_route_no_stream(void **state)
+{
+    Fixture *fixture = *state;
+    observe_thing(fixture, 0);
+    route(fixture, 0, "unsubscribe", "{\"resources\":[\"x://d/o/changes\"]}");
+    guint before = count(fixture, 0);
+    let_idle_run();
+    change_thing(fixture, 1, 0);
+    assert_int_equal(count(fixture, 0), before);
+    assert_false(fake_is_routed(fixture->bus, "x://d/o/changes "));
+}
+
+static void a_gateways_question_never_reaches_the_client(void **state)
+{
+    Fixture *fixture = *state;
+    open_session(fixture, 0, "runtime://d/ann");
+    route(fixture, 0, "subscribe", "{\"resources\":[\"x://d/mine\"]}");
+    guint before = count(fixture, 0);
+    g_autoptr(BusRequest) request = fake_deliver_text(
+        fixture->bus,
+        "{\"id\":1,\"type\":\"subscribe\",\"from\":\"domain://msg-node.d/gateway-2\",\"to\":"
+        "\"x://d/mine/subscription\",\"body\":{\"resume\":true,\"version\":1}}");
+    assert_int_equal(count(fixture, 0), before);
+    assert_int_equal(json_size(json_get(json_get(request->answer, "value"), "changes")), 0);
+}
+
 static void draining_waits_for_the_last_client(void **state)
 {
     Fixture *fixture = *state;
@@ -972,6 +1065,10 @@ int main(void)
         CASE(routing_binds_and_routes),
         CASE(routes_to_our_objects_sleep),
         CASE(legacy_unsubscribe_drops_the_whole_object),
+        CASE(a_hole_in_a_clients_object_is_filled_before_what_follows),
+        CASE(what_a_session_missed_of_a_clients_object_waits_for_it),
+        CASE(no_route_no_stream),
+        CASE(a_gateways_question_never_reaches_the_client),
         CASE(draining_waits_for_the_last_client),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/bus_requests.h"
+#include "common/codec.h"
 #include "common/limits.h"
 #include "common/log.h"
 #include "common/metrics.h"
@@ -298,10 +299,7 @@ void bus_answer_body(BusRequest *request, const Msg__Body *body)
     if (!may_answer(request))
         return;
     Envelope *answer = envelope_new_answer(request->message);
-    Envelope lent = MSG__ENVELOPE__INIT;
-    lent.body = (Msg__Body *)body;
-    g_autoptr(Envelope) copy = envelope_copy(&lent);
-    answer->body = g_steal_pointer(&copy->body);
+    answer->body = codec_copy(body);
     answer_with(request, answer);
 }
 

@@ -382,6 +382,44 @@ void codec_free(gpointer message)
     protobuf_c_message_free_unpacked(message, NULL);
 }
 
+// What a copied element points to becomes its own.
+static void own_element(const ProtobufCFieldDescriptor *field, gpointer element)
+{
+    ProtobufCBinaryData *bytes = element;
+    if (field->type == PROTOBUF_C_TYPE_STRING)
+        *(char **)element = g_strdup(*(char **)element);
+    else if (field->type == PROTOBUF_C_TYPE_BYTES)
+        bytes->data = g_memdup2(bytes->data, bytes->len);
+    else if (field->type == PROTOBUF_C_TYPE_MESSAGE && *(gpointer *)element != NULL)
+        *(gpointer *)element = codec_copy(*(gpointer *)element);
+}
+
+static void own_repeated(const ProtobufCFieldDescriptor *field, guint8 *message)
+{
+    gsize count = *(size_t *)(message + field->quantifier_offset), size = element_size(field);
+    guint8 **elements = (guint8 **)(gpointer)(message + field->offset);
+    *elements = g_memdup2(*elements, count * size);
+    for (gsize i = 0; i < count; i++)
+        own_element(field, *elements + i * size);
+}
+
+gpointer codec_copy(gconstpointer message)
+{
+    const ProtobufCMessageDescriptor *descriptor = ((const ProtobufCMessage *)message)->descriptor;
+    guint8 *copy = g_memdup2(message, descriptor->sizeof_message);
+    ProtobufCMessage *base = (ProtobufCMessage *)(gpointer)copy;
+    for (unsigned i = 0; i < descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
+        if (field->label == PROTOBUF_C_LABEL_REPEATED)
+            own_repeated(field, copy);
+        else
+            own_element(field, copy + field->offset);
+    }
+    base->n_unknown_fields = 0;
+    base->unknown_fields = NULL;
+    return copy;
+}
+
 ProtobufCBinaryData codec_bytes(const Json *json)
 {
     ProtobufCBinaryData bytes = {0, NULL};

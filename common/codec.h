@@ -18,6 +18,9 @@ ProtobufCMessage *codec_from_bytes(const ProtobufCMessageDescriptor *descriptor,
                                    const ProtobufCBinaryData *bytes, GError **error);
 Json *codec_to_json(const ProtobufCMessage *message);
 void codec_free(gpointer message); // NULL is fine
+// A deep copy of any struct of proto/, to be freed likewise; fields that its .proto does not know
+// are left behind.
+gpointer codec_copy(gconstpointer message);
 
 // Raw JSON in `bytes` fields: a newly allocated copy of json's compact text / the parsed value
 // (NULL if absent).

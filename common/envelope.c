@@ -84,12 +84,7 @@ void envelope_free(Envelope *envelope)
 
 Envelope *envelope_copy(const Envelope *envelope)
 {
-    g_autoptr(GBytes) packed = envelope_pack(envelope);
-    gsize length = 0;
-    const guint8 *data = g_bytes_get_data(packed, &length);
-    Envelope *copy = msg__envelope__unpack(NULL, length, data);
-    g_assert(copy != NULL);
-    return copy;
+    return codec_copy(envelope);
 }
 
 Msg__Body *envelope_body(Envelope *envelope)

@@ -439,7 +439,7 @@ static void on_update(SyncObserver *observer, const Envelope *update)
     const Msg__Body *body = update->body;
     if (body == NULL)
         return;
-    g_autoptr(SyncChange) change = sync_change_new(sync_body_copy(body), 0);
+    g_autoptr(SyncChange) change = sync_change_new(codec_copy(body), 0);
     if (!body->has_version) {
         observer->calls.on_change(observer, change, observer->user);
         return;

@@ -2,6 +2,7 @@
 // A gateway's account of an object that one of its sessions reports. Gaps in such an object cannot
 // be seen in its versions (reporters of old jump from 0 to 2 without loss), so each update is
 // stamped with the version that came before it from the WebSocket; that is what observers measure.
+#include "common/codec.h"
 #include "common/limits.h"
 #include "common/sync_relay.h"
 #include "common/sync_wire.h"
@@ -42,7 +43,7 @@ gboolean sync_relay_stamp(SyncRelay *relay, Envelope *update)
         return FALSE;
     update->has_previous_version = TRUE;
     update->previous_version = previous;
-    g_autoptr(SyncChange) change = sync_change_new(sync_body_copy(update->body), previous);
+    g_autoptr(SyncChange) change = sync_change_new(codec_copy(update->body), previous);
     sync_log_add(relay->log, change);
     sync_digest_changed(relay->digest, relay->log);
     return TRUE;

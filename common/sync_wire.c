@@ -7,19 +7,11 @@
 #include "common/limits.h"
 #include "common/sync_wire.h"
 
-Msg__Body *sync_body_copy(const Msg__Body *body)
-{
-    gsize length = msg__body__get_packed_size(body);
-    g_autofree guint8 *packed = g_malloc(length + 1);
-    msg__body__pack(body, packed);
-    return msg__body__unpack(NULL, length, packed);
-}
-
 Envelope *sync_update(const char *url, const SyncChange *change)
 {
     g_autofree char *to = g_strconcat(url, "/changes", NULL);
     Envelope *update = envelope_new(MSG__ENVELOPE__TYPE__UPDATE, url, to);
-    update->body = sync_body_copy(change->body);
+    update->body = codec_copy(change->body);
     return update;
 }
 

@@ -10,7 +10,6 @@
 #include "common/bus.h"
 #include "common/sync_object.h"
 
-Msg__Body *sync_body_copy(const Msg__Body *body);
 // The update that publishes a change of the object.
 Envelope *sync_update(const char *url, const SyncChange *change);
 // msg.Deltas as JSON: what whoever has `version` lacks; NULL if the log does not reach back so far.

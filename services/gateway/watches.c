@@ -194,7 +194,7 @@ static void give_lost(Follower *follower, const Msg__Deltas *deltas)
         const Msg__Body *body = deltas->changes[i];
         if (body->version <= follower->delivered)
             continue;
-        g_autoptr(SyncChange) change = sync_change_new(sync_body_copy(body), body->version - 1);
+        g_autoptr(SyncChange) change = sync_change_new(codec_copy(body), body->version - 1);
         g_autoptr(Text) text = change_text(watch, change);
         follower->delivered = body->version;
         give(watch, session, text, change);

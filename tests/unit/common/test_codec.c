@@ -28,7 +28,10 @@ static void assert_round_trip(const ProtobufCMessageDescriptor *descriptor, cons
         g_autofree char *printed = json_print(again, NULL);
         fail_msg("%s became %s", text, printed);
     }
-    // Through the wire as well.
+    // A copy outlives what it was made of, and the wire keeps all of it as well.
+    ProtobufCMessage *copy = codec_copy(message);
+    codec_free(message);
+    message = copy;
     gsize length = protobuf_c_message_get_packed_size(message);
     g_autofree guint8 *packed = g_malloc(length + 1);
     protobuf_c_message_pack(message, packed);

@@ -36,6 +36,7 @@ struct Bus {
     BusRequests *requests;
     BusAnswers *answers;
     GArray *links; // of Link
+    Deadlines *deadlines;
     gboolean was_up, dispatching;
 };
 
@@ -228,6 +229,7 @@ Bus *bus_new(const Config *config, const char *process, GError **error)
     bus->topic = g_strconcat(bus->url, " ", NULL);
     bus->incarnation = (guint64)g_get_real_time();
     bus->links = g_array_new(FALSE, FALSE, sizeof(Link));
+    bus->deadlines = deadlines_new();
     bus->sent = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     bus->routes = bus_routes_new();
     bus->matches = g_ptr_array_new_with_free_func(bus_route_unref);
@@ -256,6 +258,7 @@ void bus_free(Bus *bus)
     g_ptr_array_unref(bus->matches);
     g_array_unref(bus->links);
     g_hash_table_unref(bus->sent);
+    deadlines_free(bus->deadlines);
     g_free(bus->process);
     g_free(bus->domain);
     g_free(bus->url);
@@ -276,6 +279,11 @@ const char *bus_domain(const Bus *bus)
 guint64 bus_incarnation(const Bus *bus)
 {
     return bus->incarnation;
+}
+
+Deadlines *bus_deadlines(const Bus *bus)
+{
+    return bus->deadlines;
 }
 
 gboolean bus_is_connected(const Bus *bus, gint64 *ret_since_us)

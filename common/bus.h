@@ -12,6 +12,7 @@
 // until the deadline.
 #pragma once
 #include "common/config.h"
+#include "common/deadlines.h"
 #include "common/envelope.h"
 #include "common/refusal.h"
 
@@ -38,6 +39,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Bus, bus_free)
 const char *bus_process(const Bus *bus);
 const char *bus_domain(const Bus *bus); // suite.domain
 guint64 bus_incarnation(const Bus *bus);
+Deadlines *bus_deadlines(const Bus *bus); // for whatever lives no longer than the bus
 // Whether our own messages come back to us through the broker (self-ping), and since when on
 // g_get_monotonic_time.
 gboolean bus_is_connected(const Bus *bus, gint64 *ret_since_us);

@@ -179,8 +179,9 @@ struct SyncDigest {
     char *url;
     guint64 version;
     char *chain;
-    guint timer;
     gint64 changed_us, lost_us; // the last change; since when the link is gone
+    gint64 due_us;              // when it is to be published
+    guint64 deadline;           // when that is looked at: not later
 };
 
 static Envelope *digest_message(const SyncDigest *digest)
@@ -195,21 +196,33 @@ static Envelope *digest_message(const SyncDigest *digest)
     return event;
 }
 
-static gboolean on_digest_due(gpointer user);
+static void on_digest_due(gpointer user);
 
-static void arm(SyncDigest *digest, guint after_ms)
+static void look(SyncDigest *digest, guint after_ms)
 {
-    if (digest->timer != 0)
-        g_source_remove(digest->timer);
-    digest->timer = g_timeout_add(after_ms, on_digest_due, digest);
+    Deadlines *deadlines = bus_deadlines(digest->bus);
+    deadlines_cancel(deadlines, &digest->deadline);
+    digest->deadline = deadlines_add(deadlines, after_ms, on_digest_due, digest);
 }
 
-static gboolean on_digest_due(gpointer user)
+// A further change only moves the time on; the deadline that comes too early waits for the rest.
+static void arm(SyncDigest *digest, guint after_ms)
+{
+    gint64 before_us = digest->due_us;
+    digest->due_us = g_get_monotonic_time() + after_ms * G_TIME_SPAN_MILLISECOND;
+    if (digest->deadline == 0 || digest->due_us < before_us)
+        look(digest, after_ms);
+}
+
+static void on_digest_due(gpointer user)
 {
     SyncDigest *digest = user;
-    digest->timer = 0;
-    sync_digest_publish(digest);
-    return G_SOURCE_REMOVE;
+    gint64 left_us = digest->due_us - g_get_monotonic_time();
+    digest->deadline = 0;
+    if (left_us > 0)
+        look(digest, (guint)(left_us / G_TIME_SPAN_MILLISECOND) + 1);
+    else
+        sync_digest_publish(digest);
 }
 
 static void keep_state(SyncDigest *digest, const SyncLog *log)
@@ -246,8 +259,7 @@ void sync_digest_free(SyncDigest *digest)
     if (digest == NULL)
         return;
     bus_unwatch_link(digest->bus, on_link, digest);
-    if (digest->timer != 0)
-        g_source_remove(digest->timer);
+    deadlines_cancel(bus_deadlines(digest->bus), &digest->deadline);
     g_free(digest->url);
     g_free(digest->chain);
     g_free(digest);

@@ -4,7 +4,7 @@
 // away, and gives the client's answer back. What the client does not answer in time ends in 504.
 #pragma once
 #include "common/bus.h"
-#include "gateway/deadlines.h"
+#include "common/deadlines.h"
 #include "gateway/sessions.h"
 
 // Runtimes split what they answer to `read` when it is large: the first answer has code 100 and

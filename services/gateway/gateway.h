@@ -3,7 +3,7 @@
 // one without sockets (gateway_new_without_server).
 #pragma once
 #include "common/bus.h"
-#include "gateway/deadlines.h"
+#include "common/deadlines.h"
 #include "gateway/http.h"
 #include "gateway/presences.h"
 #include "gateway/registrar.h"

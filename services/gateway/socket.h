@@ -7,7 +7,7 @@
 // do not read (closed with 1013).
 #pragma once
 #include "common/refusal.h"
-#include "gateway/deadlines.h"
+#include "common/deadlines.h"
 #include "gateway/http.h"
 #include "gateway/text.h"
 

@@ -21,6 +21,7 @@ typedef struct {
 } FakeLink;
 
 struct Bus {
+    Deadlines *deadlines;
     char *process;
     guint64 sequence;
     GArray *links; // of FakeLink
@@ -79,6 +80,7 @@ Bus *bus_new(const Config *config, const char *process, GError **error)
     Bus *bus = g_new0(Bus, 1);
     bus->process = g_strdup(process);
     bus->links = g_array_new(FALSE, FALSE, sizeof(FakeLink));
+    bus->deadlines = deadlines_new();
     if (fake_routes == NULL) {
         fake_routes = g_ptr_array_new_with_free_func(g_free);
         fake_open = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
@@ -92,8 +94,14 @@ void bus_free(Bus *bus)
         return;
     g_assert(bus->links->len == 0);
     g_array_unref(bus->links);
+    deadlines_free(bus->deadlines);
     g_free(bus->process);
     g_free(bus);
+}
+
+Deadlines *bus_deadlines(const Bus *bus)
+{
+    return bus->deadlines;
 }
 
 const char *bus_process(const Bus *bus)

@@ -22,6 +22,7 @@ typedef struct {
 } FakeAsked;
 
 struct Bus {
+    Deadlines *deadlines;
     GPtrArray *routes;    // FakeRoute
     GPtrArray *published; // Envelope
     GPtrArray *asked;     // FakeAsked, open ones
@@ -57,6 +58,7 @@ static Bus *fake_bus_new(void)
     bus->published = g_ptr_array_new_with_free_func((GDestroyNotify)envelope_free);
     bus->asked = g_ptr_array_new_with_free_func(fake_asked_free);
     bus->ready = g_ptr_array_new();
+    bus->deadlines = deadlines_new();
     bus->connected = TRUE;
     return bus;
 }
@@ -67,7 +69,13 @@ void bus_free(Bus *bus)
     g_ptr_array_unref(bus->published);
     g_ptr_array_unref(bus->asked);
     g_ptr_array_unref(bus->ready);
+    deadlines_free(bus->deadlines);
     g_free(bus);
+}
+
+Deadlines *bus_deadlines(const Bus *bus)
+{
+    return bus->deadlines;
 }
 
 const char *bus_process(const Bus *bus)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // See deadlines.h. A balanced tree ordered by time; the timer stands for its first element.
-#include "gateway/deadlines.h"
+#include "common/deadlines.h"
 
 typedef struct {
     gint64 due_us;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "gateway/deadlines.h"
+#include "common/deadlines.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Many deadlines on one timer. A gateway waits for thousands of things at once (handshakes,
-// sessions that may return, requests handed to clients); one GSource each would make every turn of
-// the main loop longer, for GLib asks all of them. Main thread only.
+// Many deadlines on one timer. A process waits for thousands of things at once (digests of objects,
+// joins, sessions that may return, requests handed to clients); one GSource each would make every
+// turn of the main loop longer, for GLib asks all of them. Main thread only.
 #pragma once
 #include <glib.h>
 

@@ -78,9 +78,13 @@ static gsize change_bytes(const SyncChange *change)
 
 static void chain_set(Chain *chain, const guint8 *bytes)
 {
+    static const char digits[] = "0123456789abcdef";
     memcpy(chain->bytes, bytes, CHAIN_BYTES);
-    for (guint i = 0; i < CHAIN_BYTES; i++)
-        g_snprintf(chain->text + 2 * i, 3, "%02x", bytes[i]);
+    for (guint i = 0; i < CHAIN_BYTES; i++) {
+        chain->text[2 * i] = digits[bytes[i] >> 4];
+        chain->text[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    chain->text[CHAIN_DIGITS] = '\0';
 }
 
 static void chain_finish(Chain *chain, GChecksum *checksum)
@@ -142,12 +146,18 @@ static void on_change_dropped(gpointer change)
     sync_change_unref(change);
 }
 
-SyncLog *sync_log_new(const char *url, guint64 version)
+static SyncLog *new_log(const char *url, guint64 version)
 {
     SyncLog *log = g_new0(SyncLog, 1);
     log->url = g_strdup(url);
     log->version = version;
     log->changes = g_ptr_array_new_with_free_func(on_change_dropped);
+    return log;
+}
+
+SyncLog *sync_log_new(const char *url, guint64 version)
+{
+    SyncLog *log = new_log(url, version);
     chain_start(&log->chain, url);
     return log;
 }
@@ -163,7 +173,7 @@ void sync_log_free(SyncLog *log)
 
 static SyncLog *log_copy(const SyncLog *log)
 {
-    SyncLog *copy = sync_log_new(log->url, log->version);
+    SyncLog *copy = new_log(log->url, log->version);
     copy->chain = log->chain;
     copy->bytes = log->bytes;
     for (guint i = 0; i < log->changes->len; i++)
@@ -260,18 +270,10 @@ void sync_object_free(SyncObject *object)
     g_free(object);
 }
 
-static Msg__Object *meta_copy(const Msg__Object *meta)
-{
-    gsize length = msg__object__get_packed_size(meta);
-    g_autofree guint8 *packed = g_malloc(length + 1);
-    msg__object__pack(meta, packed);
-    return msg__object__unpack(NULL, length, packed);
-}
-
 SyncObject *sync_object_copy(const SyncObject *object)
 {
     SyncObject *copy = g_new0(SyncObject, 1);
-    copy->meta = meta_copy(object->meta);
+    copy->meta = codec_copy(object->meta);
     copy->data = json_ref(object->data);
     copy->data_bytes = object->data_bytes;
     copy->log = log_copy(object->log);
@@ -301,6 +303,11 @@ guint64 sync_object_version(const SyncObject *object)
 const char *sync_object_chain(const SyncObject *object)
 {
     return object->log->chain.text;
+}
+
+const char *sync_object_last_modified(const SyncObject *object)
+{
+    return object->meta->lastmodified;
 }
 
 const Json *sync_object_data(const SyncObject *object)
@@ -449,9 +456,8 @@ SyncChange *sync_object_change(SyncObject *object, const char *attribute, Json *
 {
     Msg__Body *body = new_change_body(object, attribute, value);
     g_autoptr(SyncChange) change = sync_change_new(body, object->log->version);
-    g_autoptr(Json) kept = value != NULL ? json_copy(value) : NULL;
     body->reason = g_strdup(reason);
-    if (!change_data(object, change, kept))
+    if (!change_data(object, change, value))
         return NULL;
     change_meta(object, change);
     sync_log_add(object->log, change);

@@ -59,12 +59,14 @@ const char *sync_object_name(const SyncObject *object);
 void sync_object_set_name(SyncObject *object, const char *name);
 guint64 sync_object_version(const SyncObject *object);
 const char *sync_object_chain(const SyncObject *object);
+const char *sync_object_last_modified(const SyncObject *object); // RFC 3339
 const Json *
 sync_object_data(const SyncObject *object); // borrowed; never changed in place by the caller
 const SyncLog *sync_object_log(const SyncObject *object);
 
 // The reporter's side: version + 1, data changed at `attribute` (NULL or "": the whole; value NULL:
-// removed), logged. reason: body member, may be NULL. Returns the change, borrowed from the
+// removed), logged; the object takes a reference of its own to the value, which must not be changed
+// afterwards. reason: body member, may be NULL. Returns the change, borrowed from the
 // object's log; NULL if the path cannot be set or the data would exceed LIMIT_OBJECT_DATA (nothing
 // changed then).
 SyncChange *sync_object_change(SyncObject *object, const char *attribute, Json *value,

@@ -46,7 +46,7 @@ typedef struct {
     guint unanswered; // how often a room process that lives has not answered in time
     gboolean cleared; // the room process has forgotten an earlier admission
     gint64 deadline_us;
-    guint timer;
+    guint64 timer;
     ProtobufCBinaryData answer; // the room process' Connection, JSON
 } Admission;
 
@@ -58,13 +58,26 @@ struct Admissions {
 
 static void go(Admission *admission);
 
+static Registry *registry_of(const Admission *admission)
+{
+    return admission->door->admissions->registry;
+}
+
+static void on_deadline(gpointer user);
+
+static void set_deadline(Admission *admission, guint after_ms)
+{
+    admission->timer =
+        deadlines_add(bus_deadlines(registry_of(admission)->bus), after_ms, on_deadline, admission);
+}
+
 static void admission_free(gpointer data)
 {
     Admission *admission = data;
     if (admission->asked != 0)
         bus_cancel(admission->door->admissions->registry->bus, admission->asked);
     admission->door->admissions->count--;
-    g_source_remove(admission->timer);
+    deadlines_cancel(bus_deadlines(registry_of(admission)->bus), &admission->timer);
     bus_request_unref(admission->request);
     join_free(admission->join);
     g_free(admission->answer.data);
@@ -103,11 +116,6 @@ gboolean admissions_are_under_way(const Admissions *admissions, const char *room
 guint admissions_count(const Admissions *admissions)
 {
     return admissions->count;
-}
-
-static Registry *registry_of(const Admission *admission)
-{
-    return admission->door->admissions->registry;
 }
 
 static Room *room_of(const Admission *admission)
@@ -160,14 +168,16 @@ static void refuse(Admission *admission, Refusal reason, const char *detail)
     refuse_for(admission, reason, detail, 0);
 }
 
-static gboolean on_deadline(gpointer user)
+static void on_deadline(gpointer user)
 {
     Admission *admission = user;
-    if (admission->place != STORING) // the batch answers within this turn of the loop
+    admission->timer = 0;
+    if (admission->place == STORING) // the batch answers within this turn of the loop
+        set_deadline(admission, 1);
+    else
         refuse(admission, MSG__REFUSAL__REASON__timeout,
                admission->place == WAITING ? "the room has no media worker yet"
                                            : "the room process has not answered");
-    return G_SOURCE_CONTINUE; // the timer is removed with the join
 }
 
 // The text that the body borrows; NULL without relays.
@@ -186,14 +196,14 @@ static void accept(Admission *admission)
 {
     Room *room = room_of(admission);
     const Join *join = admission->join;
-    gsize length = 0;
+    const GString *snapshot = room_snapshot(room);
     Msg__Body body = MSG__BODY__INIT;
     body.has_code = TRUE;
     body.code = 200;
     body.participant = join->participant;
     body.has_value = TRUE;
-    body.value.data = (guint8 *)room_snapshot(room, &length);
-    body.value.len = length;
+    body.value.data = (guint8 *)snapshot->str;
+    body.value.len = snapshot->len;
     body.has_answer = TRUE;
     body.answer = admission->answer;
     g_autofree char *servers = add_relays(registry_of(admission)->turn, join, &body);
@@ -510,7 +520,7 @@ void admissions_start(Admissions *admissions, Join *join, BusRequest *request, g
     admission->request = bus_request_ref(request);
     admission->only_if_in = only_if_in;
     admission->deadline_us = g_get_monotonic_time() + wait_ms * G_TIME_SPAN_MILLISECOND;
-    admission->timer = g_timeout_add(wait_ms, on_deadline, admission);
+    set_deadline(admission, wait_ms);
     g_queue_push_tail(&admission->door->joins, admission);
     go(admission);
 }

@@ -2,11 +2,16 @@
 // The rules of one room. See room.h for who may call what.
 //
 // The Communication's data is the truth that everybody sees; `members` repeats of it what is asked
-// for often, and adds the session, which nobody else may know.
+// for often, and adds the session, which nobody else may know. To print a whole room for each who
+// comes would be most of what a join costs: a participant's entry is printed once, when it changes,
+// what a join leaves as it is only when it does change, and a snapshot is put together from these
+// texts.
 #include "registry/room.h"
 #include <string.h>
 #include "common/limits.h"
 #include "common/url.h"
+
+#define HEADER_EXTRA 160 // what room_header adds to the fixed part: a time, a version, a chain
 
 struct Room {
     SyncObject *object;
@@ -19,8 +24,10 @@ struct Room {
     guint64 last_epoch;
     guint32 next_number;
     gsize participants_bytes; // their entries, printed
-    char *snapshot;           // NULL: not printed since the last change
-    gsize snapshot_length;
+    // What was printed, NULL: not since something in it has changed.
+    GBytes *fixed;     // the object without participants, version, chain and time of change
+    GString *header;   // without participants
+    GString *snapshot; // the whole
 };
 
 static void member_clear(Member *member)
@@ -29,6 +36,7 @@ static void member_clear(Member *member)
     g_free(member->session);
     g_free(member->hyperty);
     g_free(member->connection);
+    g_bytes_unref(member->entry);
 }
 
 static void member_unref(gpointer member)
@@ -36,7 +44,7 @@ static void member_unref(gpointer member)
     g_rc_box_release_full(member, (GDestroyNotify)member_clear);
 }
 
-static Member *member_new(const Newcomer *newcomer)
+static Member *member_new(const Newcomer *newcomer, GBytes *entry)
 {
     Member *member = g_rc_box_new0(Member);
     member->id = g_strdup(newcomer->participant);
@@ -44,12 +52,24 @@ static Member *member_new(const Newcomer *newcomer)
     member->hyperty = g_strdup(newcomer->hyperty);
     member->connection = g_strdup(newcomer->connection);
     member->number = newcomer->number;
+    member->entry = g_bytes_ref(entry);
     return member;
 }
 
-static void add_member(Room *room, Member *member)
+// In the place of the member of the same id.
+static void put_member(Room *room, Member *member)
 {
+    const Member *before = g_hash_table_lookup(room->members, member->id);
+    if (before != NULL)
+        room->participants_bytes -= g_bytes_get_size(before->entry);
+    room->participants_bytes += g_bytes_get_size(member->entry);
     g_hash_table_replace(room->members, member->id, member);
+}
+
+static void remove_member(Room *room, const Member *member)
+{
+    room->participants_bytes -= g_bytes_get_size(member->entry);
+    g_hash_table_remove(room->members, member->id);
 }
 
 // Takes the object.
@@ -95,23 +115,18 @@ Room *room_new(const char *id, const char *url, const char *domain)
     return room;
 }
 
-static gsize printed_bytes(const Json *json)
-{
-    gsize length = 0;
-    g_autofree char *text = json != NULL ? json_print(json, &length) : NULL;
-    return length;
-}
-
 static void restore_member(const char *id, Json *participant, gpointer user)
 {
-    Room *room = user;
-    add_member(room, member_new(&(Newcomer){
-                         .participant = id,
-                         .hyperty = json_get_text(participant, "hypertyURL"),
-                         .connection = json_get_text(participant, "connection"),
-                         .number = (guint32)json_get_number(participant, "number", 0),
-                     }));
-    room->participants_bytes += printed_bytes(participant);
+    const Newcomer newcomer = {
+        .participant = id,
+        .hyperty = json_get_text(participant, "hypertyURL"),
+        .connection = json_get_text(participant, "connection"),
+        .number = (guint32)json_get_number(participant, "number", 0),
+    };
+    gsize length = 0;
+    char *text = json_print(participant, &length);
+    g_autoptr(GBytes) entry = g_bytes_new_take(text, length);
+    put_member(user, member_new(&newcomer, entry));
 }
 
 Room *room_restore(const Json *object, guint64 last_epoch, guint32 next_number, GError **error)
@@ -143,18 +158,27 @@ Room *room_copy(const Room *room)
     gpointer value;
     g_hash_table_iter_init(&iter, room->members);
     while (g_hash_table_iter_next(&iter, NULL, &value))
-        add_member(copy, g_rc_box_acquire(value));
+        put_member(copy, g_rc_box_acquire(value));
     g_hash_table_iter_init(&iter, room->unstored);
     while (g_hash_table_iter_next(&iter, &value, NULL))
         g_hash_table_add(copy->unstored, g_strdup(value));
+    copy->fixed = room->fixed != NULL ? g_bytes_ref(room->fixed) : NULL;
     copy->is_unstored = room->is_unstored;
     copy->is_housed = room->is_housed;
     copy->is_inherited = room->is_inherited;
     copy->is_closed = room->is_closed;
     copy->last_epoch = room->last_epoch;
     copy->next_number = room->next_number;
-    copy->participants_bytes = room->participants_bytes;
     return copy;
+}
+
+// fixed goes on until something in it changes.
+static void forget_texts(Room *room)
+{
+    if (room->header != NULL)
+        g_string_free(g_steal_pointer(&room->header), TRUE);
+    if (room->snapshot != NULL)
+        g_string_free(g_steal_pointer(&room->snapshot), TRUE);
 }
 
 void room_free(Room *room)
@@ -165,7 +189,8 @@ void room_free(Room *room)
         sync_object_free(room->object);
     g_hash_table_unref(room->members);
     g_hash_table_unref(room->unstored);
-    g_free(room->snapshot);
+    forget_texts(room);
+    g_bytes_unref(room->fixed);
     g_free(room);
 }
 
@@ -191,26 +216,73 @@ SyncObject *room_lend_object(Room *room)
     return room->object;
 }
 
-const char *room_snapshot(Room *room, gsize *ret_length)
+// {"url":…,"data":{…}}: what a join leaves as it is; ends with the data.
+static GBytes *print_fixed(const Room *room)
 {
-    if (room->snapshot == NULL) {
-        g_autoptr(Json) object = sync_object_to_json(room->object);
-        room->snapshot = json_print(object, &room->snapshot_length);
-    }
-    *ret_length = room->snapshot_length;
-    return room->snapshot;
+    static const char *const moving[] = {"lastModified", "version", "chain", "data"};
+    g_autoptr(Json) object = sync_object_to_json(room->object);
+    g_autoptr(Json) data = json_new_object();
+    json_merge(data, json_get(object, "data"));
+    gsize length = 0;
+    for (guint i = 0; i < G_N_ELEMENTS(moving); i++)
+        json_remove(object, moving[i]);
+    json_remove(data, "participants");
+    json_set(object, "data", data);
+    char *text = json_print(object, &length);
+    return g_bytes_new_take(text, length);
 }
 
-Json *room_header(const Room *room)
+const GString *room_header(Room *room)
 {
-    g_autoptr(Json) whole = sync_object_to_json(room->object);
-    g_autoptr(Json) data = json_new_object();
-    Json *header = json_new_object();
-    json_merge(header, whole);
-    json_merge(data, json_get(whole, "data"));
-    json_remove(data, "participants");
-    json_set(header, "data", data);
-    return header;
+    const SyncObject *object = room->object;
+    if (room->header != NULL)
+        return room->header;
+    if (room->fixed == NULL)
+        room->fixed = print_fixed(room);
+    gsize length = 0;
+    const char *fixed = g_bytes_get_data(room->fixed, &length);
+    room->header = g_string_sized_new(length + HEADER_EXTRA);
+    g_string_printf(room->header,
+                    "{\"lastModified\":\"%s\",\"version\":%" G_GUINT64_FORMAT ",\"chain\":\"%s\",",
+                    sync_object_last_modified(object), sync_object_version(object),
+                    sync_object_chain(object));
+    g_string_append_len(room->header, fixed + 1, (gssize)length - 1);
+    return room->header;
+}
+
+// Ids are keys: nothing in them needs escaping.
+static void append_entry(const char *id, Json *unused, gpointer user)
+{
+    Room *room = user;
+    GString *text = room->snapshot;
+    const Member *member = room_member(room, id);
+    gsize length = 0;
+    const char *entry = g_bytes_get_data(member->entry, &length);
+    (void)unused;
+    if (text->str[text->len - 1] != '{')
+        g_string_append_c(text, ',');
+    g_string_append_c(text, '"');
+    g_string_append(text, id);
+    g_string_append(text, "\":");
+    g_string_append_len(text, entry, (gssize)length);
+}
+
+const GString *room_snapshot(Room *room)
+{
+    static const char end[] = "}}", key[] = ",\"participants\":{";
+    if (room->snapshot != NULL)
+        return room->snapshot;
+    const GString *header = room_header(room);
+    gsize most = header->len + sizeof key + sizeof end + room->participants_bytes +
+                 room_size(room) * (LIMIT_KEY + sizeof ",\"\":");
+    g_assert(g_str_has_suffix(header->str, end));
+    room->snapshot = g_string_sized_new(most);
+    g_string_append_len(room->snapshot, header->str, (gssize)(header->len - strlen(end)));
+    g_string_append(room->snapshot, key);
+    json_each(json_get(sync_object_data(room->object), "participants"), append_entry, room);
+    g_string_append_c(room->snapshot, '}');
+    g_string_append(room->snapshot, end);
+    return room->snapshot;
 }
 
 guint room_size(const Room *room)
@@ -282,31 +354,52 @@ guint32 room_next_number(const Room *room)
 static void touch(Room *room)
 {
     room->is_unstored = TRUE;
-    g_clear_pointer(&room->snapshot, g_free);
+    forget_texts(room);
 }
 
-static void change(Room *room, const char *attribute, Json *value, const char *reason)
+static const SyncChange *change(Room *room, const char *attribute, Json *value, const char *reason)
 {
     // Attributes here are our own, built from checked keys: that one cannot be set would be a bug.
-    g_assert(sync_object_change(room->object, attribute, value, reason) != NULL);
+    const SyncChange *made = sync_object_change(room->object, attribute, value, reason);
+    g_assert(made != NULL);
     touch(room);
+    return made;
+}
+
+static void change_header(Room *room, const char *attribute, Json *value)
+{
+    change(room, attribute, value, NULL);
+    g_clear_pointer(&room->fixed, g_bytes_unref);
 }
 
 static void set_status(Room *room, const char *status)
 {
     g_autoptr(Json) value = json_new_text(status);
     if (g_strcmp0(json_get_text(sync_object_data(room->object), "status"), status) != 0)
-        change(room, "status", value, NULL);
+        change_header(room, "status", value);
 }
 
 // value NULL: removed.
-static void change_participant(Room *room, const char *id, Json *value, const char *reason)
+static const SyncChange *change_participant(Room *room, const char *id, Json *value,
+                                            const char *reason)
 {
     g_autofree char *attribute = g_strconcat("participants.", id, NULL);
-    room->participants_bytes -= printed_bytes(room_participant(room, id));
-    change(room, attribute, value, reason);
-    room->participants_bytes += printed_bytes(value);
     g_hash_table_add(room->unstored, g_strdup(id));
+    return change(room, attribute, value, reason);
+}
+
+// Puts the entry into the Communication unless it is there already, and the member beside it.
+static void set_participant(Room *room, const Newcomer *who, Json *value)
+{
+    const Member *before = room_member(room, who->participant);
+    if (before != NULL && json_equals(value, room_participant(room, who->participant))) {
+        put_member(room, member_new(who, before->entry));
+        return;
+    }
+    const ProtobufCBinaryData *printed =
+        &change_participant(room, who->participant, value, NULL)->body->value;
+    g_autoptr(GBytes) entry = g_bytes_new(printed->data, printed->len);
+    put_member(room, member_new(who, entry));
 }
 
 static Json *resource(const char *type, const char *direction)
@@ -372,19 +465,18 @@ Refusal room_join(Room *room, const Newcomer *newcomer)
     if (refusal != MSG__REFUSAL__REASON__none)
         return refusal;
     g_autoptr(Json) participant = participant_json(room, newcomer);
-    if (!json_equals(participant, room_participant(room, newcomer->participant)))
-        change_participant(room, newcomer->participant, participant, NULL);
+    set_participant(room, newcomer, participant);
     set_status(room, "open");
-    add_member(room, member_new(newcomer));
     return MSG__REFUSAL__REASON__none;
 }
 
 Refusal room_leave(Room *room, const char *participant, const char *reason)
 {
-    if (room_member(room, participant) == NULL)
+    const Member *member = room_member(room, participant);
+    if (member == NULL)
         return MSG__REFUSAL__REASON__no_such_participant;
     change_participant(room, participant, NULL, reason);
-    g_hash_table_remove(room->members, participant);
+    remove_member(room, member);
     return MSG__REFUSAL__REASON__none;
 }
 
@@ -417,13 +509,18 @@ Refusal room_set_direction(Room *room, const char *participant, const char *type
     static const char *const directions[] = {"in", "out", "inout", NULL};
     if (!is_one_of(type, types) || !is_one_of(direction, directions))
         return MSG__REFUSAL__REASON__malformed;
-    if (room_member(room, participant) == NULL)
+    const Member *member = room_member(room, participant);
+    if (member == NULL)
         return MSG__REFUSAL__REASON__no_such_participant;
+    const Newcomer same = {.participant = member->id,
+                           .session = member->session,
+                           .hyperty = member->hyperty,
+                           .connection = member->connection,
+                           .number = member->number};
     g_autoptr(Json) changed = json_copy(room_participant(room, participant));
     g_autoptr(Json) resources = with_direction(json_get(changed, "resources"), type, direction);
     json_set(changed, "resources", resources);
-    if (!json_equals(changed, room_participant(room, participant)))
-        change_participant(room, participant, changed, NULL);
+    set_participant(room, &same, changed);
     return MSG__REFUSAL__REASON__none;
 }
 
@@ -456,7 +553,7 @@ Refusal room_place(Room *room, const RoomPlacement *placement)
     json_set_number(value, "epoch", (gint64)placement->epoch);
     json_set_text(value, "media", placement->media);
     json_set_text(value, "worker", placement->worker);
-    change(room, "placement", value, NULL);
+    change_header(room, "placement", value);
     room->is_housed = TRUE;
     room->is_inherited = FALSE;
     return MSG__REFUSAL__REASON__none;

@@ -18,6 +18,7 @@ typedef struct {
     char *hyperty;    // its hyperty's URL
     char *connection; // its Connection's URL
     guint32 number;
+    GBytes *entry; // its entry in the Communication, printed
 } Member;
 
 // Who wants to come in. Borrowed strings and trees; identity and resources may be NULL (resources:
@@ -55,10 +56,10 @@ const char *room_url(const Room *room);
 const SyncObject *room_object(const Room *room);
 // Hands the object to its reporter; the room goes on reading it there.
 SyncObject *room_lend_object(Room *room);
-// The object as it travels (msg.Object), printed once a version; borrowed.
-const char *room_snapshot(Room *room, gsize *ret_length);
-// The same object without participants, as the store keeps it beside them; the caller's.
-Json *room_header(const Room *room);
+// The object as it travels (msg.Object), and the same without participants, as the store keeps it
+// beside them; printed once a version; borrowed.
+const GString *room_snapshot(Room *room);
+const GString *room_header(Room *room);
 
 guint room_size(const Room *room); // participants
 gboolean room_is_closed(const Room *room);

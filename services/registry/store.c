@@ -309,9 +309,10 @@ static void put_participant(Store *store, const Room *room, const char *id)
     bind_text(store, statement, 1, room_url(room));
     bind_text(store, statement, 2, id);
     if (member != NULL) {
-        g_autofree char *value = json_print(room_participant(room, id), NULL);
+        gsize length = 0;
+        const char *value = g_bytes_get_data(member->entry, &length);
         bind_text(store, statement, 3, member->session);
-        bind_text(store, statement, 4, value);
+        sqlite3_bind_text(store->statements[statement], 4, value, (int)length, SQLITE_TRANSIENT);
     }
     run(store, statement);
 }
@@ -324,18 +325,16 @@ static void drop_room(Store *store, const Room *room)
     run(store, SQL_DROP_ROOM);
 }
 
-void store_put_room(Store *store, const Room *room)
+void store_put_room(Store *store, Room *room)
 {
     if (room_is_closed(room)) {
         drop_room(store, room);
         return;
     }
-    g_autoptr(Json) header = room_header(room);
-    g_autofree char *text = json_print(header, NULL);
     g_autoptr(GList) participants = room_unstored_participants(room);
     bind_text(store, SQL_PUT_ROOM, 1, room_url(room));
     bind_text(store, SQL_PUT_ROOM, 2, room_id(room));
-    bind_text(store, SQL_PUT_ROOM, 3, text);
+    bind_text(store, SQL_PUT_ROOM, 3, room_header(room)->str);
     bind_number(store, SQL_PUT_ROOM, 4, room_last_epoch(room));
     bind_number(store, SQL_PUT_ROOM, 5, room_next_number(room));
     run(store, SQL_PUT_ROOM);

@@ -35,7 +35,7 @@ gboolean store_load_entries(Store *store, StoreEachEntry each, gpointer user, GE
 
 void store_begin(Store *store);
 // What is unstored of it; a closed room goes with everything that belongs to it.
-void store_put_room(Store *store, const Room *room);
+void store_put_room(Store *store, Room *room);
 // record: NULL drops the entry.
 void store_put_entry(Store *store, const char *url, const Json *record);
 // The answer that a request (source, number) got, for when it comes again.

@@ -150,7 +150,7 @@ static void measure_throughput(Bench *bench)
         g_main_context_iteration(NULL, sent == MESSAGES || sent >= bench->heard + IN_FLIGHT);
     }
     gdouble seconds = (gdouble)(g_get_monotonic_time() - start_us) / G_USEC_PER_SEC;
-    g_print("bus_enveloped_messages %.0f messages/s\n", MESSAGES / seconds);
+    g_print("bus_messages_per_s %.0f 1/s\n", MESSAGES / seconds);
 }
 
 static void ask(Bench *bench);
@@ -190,9 +190,9 @@ static void measure_round_trip(Bench *bench)
     ask(bench);
     assert_true(suite_until(all_answered, bench, 30000));
     g_array_sort(bench->round_trips, by_value);
-    g_print("bus_request_p50 %" G_GINT64_FORMAT " us\n",
+    g_print("bus_request_p50_us %" G_GINT64_FORMAT " us\n",
             g_array_index(bench->round_trips, gint64, REQUESTS / 2));
-    g_print("bus_request_p99 %" G_GINT64_FORMAT " us\n",
+    g_print("bus_request_p99_us %" G_GINT64_FORMAT " us\n",
             g_array_index(bench->round_trips, gint64, REQUESTS * 99 / 100));
     g_array_unref(bench->round_trips);
 }

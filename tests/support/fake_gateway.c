@@ -94,25 +94,35 @@ static Json *offer_of(const char *participant)
     return connection;
 }
 
-const FakeAnswer *fake_gateway_join_as(FakeGateway *gateway, const char *room,
-                                       const char *participant, const char *session)
+static Envelope *join_message(const char *room, const char *participant, const char *session)
 {
     Envelope *request = request_of(participant, session, MSG__ENVELOPE__TYPE__CREATE);
     Msg__Body *body = envelope_body(request);
     g_autoptr(Json) offer = offer_of(participant);
     envelope_set(&body->roomid, room);
     envelope_set_json(&body->value, &body->has_value, offer);
-    return fake_gateway_send(gateway, request);
+    return request;
+}
+
+const FakeAnswer *fake_gateway_join_as(FakeGateway *gateway, const char *room,
+                                       const char *participant, const char *session)
+{
+    return fake_gateway_send(gateway, join_message(room, participant, session));
+}
+
+Envelope *fake_gateway_join_message(const char *room, const char *participant)
+{
+    g_autofree char *session = g_strconcat("s-", participant, NULL);
+    return join_message(room, participant, session);
 }
 
 const FakeAnswer *fake_gateway_join(FakeGateway *gateway, const char *room, const char *participant)
 {
-    g_autofree char *session = g_strconcat("s-", participant, NULL);
-    return fake_gateway_join_as(gateway, room, participant, session);
+    return fake_gateway_send(gateway, fake_gateway_join_message(room, participant));
 }
 
-const FakeAnswer *fake_gateway_execute(FakeGateway *gateway, const char *participant,
-                                       const char *method, const char *const *params)
+Envelope *fake_gateway_execute_message(const char *participant, const char *method,
+                                       const char *const *params)
 {
     g_autofree char *session = g_strconcat("s-", participant, NULL);
     Envelope *request = request_of(participant, session, MSG__ENVELOPE__TYPE__EXECUTE);
@@ -124,7 +134,13 @@ const FakeAnswer *fake_gateway_execute(FakeGateway *gateway, const char *partici
     }
     envelope_set(&body->method, method);
     envelope_set_json(&body->params, &body->has_params, list);
-    return fake_gateway_send(gateway, request);
+    return request;
+}
+
+const FakeAnswer *fake_gateway_execute(FakeGateway *gateway, const char *participant,
+                                       const char *method, const char *const *params)
+{
+    return fake_gateway_send(gateway, fake_gateway_execute_message(participant, method, params));
 }
 
 static gboolean has_answer(gpointer user)

@@ -37,6 +37,10 @@ const FakeAnswer *fake_gateway_join_as(FakeGateway *gateway, const char *room,
 const FakeAnswer *fake_gateway_execute(FakeGateway *gateway, const char *participant,
                                        const char *method, const char *const *params);
 const FakeAnswer *fake_gateway_send(FakeGateway *gateway, Envelope *request); // as it stands
+// What these two send, for a caller with a bus of its own; the caller's.
+Envelope *fake_gateway_join_message(const char *room, const char *participant);
+Envelope *fake_gateway_execute_message(const char *participant, const char *method,
+                                       const char *const *params);
 
 // Until it has its final answer; returns the code.
 gint fake_gateway_wait(const FakeAnswer *answer);

@@ -41,7 +41,7 @@ objects = $(patsubst %.c,$(B)/%.o,$(filter-out %/main.c,$(wildcard $(1)/*.c)))
 archive = $(B)/lib/$(1).a
 PROGRAMS := $(SERVICES:%=$(B)/bin/parley-%)
 
-.PHONY: help all setup run test test-fast test-unit test-integration test-fuzz test-browser test-compose lint format bench busmon load clean
+.PHONY: help all setup run test test-fast test-unit test-integration test-fuzz test-browser test-interop test-compose lint format bench busmon load clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -67,7 +67,7 @@ load: all ## put load on the running suite, or on a remote one (ARGS="--url wss:
 	@$(B)/bin/parley-load --url ws://127.0.0.1:$(or $(PARLEY_GATEWAY_PORT),8080)/ws $(ARGS)
 
 test: setup ## install what is missing, build, run every test
-	@$(MAKE) --no-print-directory test-fast test-browser
+	@$(MAKE) --no-print-directory test-fast test-browser test-interop
 
 test-fast: setup ## unit and integration tests and the fuzz corpora
 	@$(MAKE) --no-print-directory -j all tests-built

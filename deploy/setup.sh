@@ -15,6 +15,8 @@ packages=( # to build and run
 )
 if [ "${1:-all}" != run ]; then # to test
     packages+=(clang clang-format clang-tidy libclang-rt-14-dev cppcheck perl iproute2 iptables chromium)
+    packages+=(firefox-esr python3-aiortc python3-numpy python3-websockets python3-gst-1.0 gir1.2-gst-plugins-bad-1.0
+        gstreamer1.0-nice gstreamer1.0-plugins-good gstreamer1.0-plugins-bad) # peers that we did not write
     command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
 fi
 if [ "${1:-all}" = bench ]; then # to compare with; `all` brings the rest

@@ -17,7 +17,7 @@ mapfile -t sources < <(git ls-files '*.c' '*.h' | sort)
 mapfile -t units < <(git ls-files 'common/*.c' 'services/*.c')
 
 unformatted() { clang-format --dry-run --Werror "${sources[@]}" 2>&1 | grep -E 'error:' | cut -d: -f1 | sort -u; }
-without_licence() { git ls-files '*.c' '*.h' '*.proto' '*.js' '*.mjs' '*.css' '*.html' '*.sh' Makefile '*.mk' .ci/run | xargs grep -L 'SPDX-License-Identifier: MIT'; }
+without_licence() { git ls-files '*.c' '*.h' '*.proto' '*.js' '*.mjs' '*.css' '*.html' '*.sh' '*.py' Makefile '*.mk' .ci/run | xargs grep -L 'SPDX-License-Identifier: MIT'; }
 wrong_direction() {
     local services='bus|gateway|registry|media-worker|busmon|load' wire='stun|dtls|srtp|rtp|rtcp|vp8|twcc|receive|history'
     grep -nE "#include \"($services|tests)/" common/*.[ch] proto/* 2>/dev/null

@@ -49,6 +49,9 @@ test-compose: ## build the images and let browsers meet in the composed stack (a
 	@deploy/setup.sh compose
 	@tests/compose/compose.sh
 
+test-interop: all ## interop tests alone: webrtcbin, aiortc and Firefox with Chromium, in a network of their own
+	@cd tests && PARLEY_BIN=$(abspath $(B)/bin) interop/namespace.sh node --test --test-concurrency=1 interop/*.test.mjs
+
 fuzz: ## fuzz one decoder with libFuzzer: make fuzz TARGET=rtp SECONDS=60
 	@tests/fuzz/fuzz.sh "$(TARGET)" "$(or $(SECONDS),60)"
 

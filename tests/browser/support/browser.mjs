@@ -6,8 +6,8 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 
-const SCREENS = fileURLToPath(new URL('../../../build/screens', import.meta.url));
-const PROBE = readFileSync(new URL('./page_probe.js', import.meta.url), 'utf8');
+export const SCREENS = fileURLToPath(new URL('../../../build/screens', import.meta.url));
+export const PROBE = readFileSync(new URL('./page_probe.js', import.meta.url), 'utf8');
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
     '--disable-sync', '--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', '--autoplay-policy=no-user-gesture-required'];
 

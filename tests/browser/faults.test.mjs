@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { after, before, test } from 'node:test';
-import { entered, joinAs, launch, lobby, sees } from './support/browser.mjs';
+import { entered, joinAs, launch, lobby, mediaPort, sees } from './support/browser.mjs';
 import { Suite, missing, until } from './support/suite.mjs';
 import { Publisher } from './support/zmtp.mjs';
 
@@ -39,7 +39,6 @@ const story = (name, run) => test(name, { skip: missing, timeout: 180000 }, asyn
     }
 });
 
-const mediaPort = (page) => page.evaluate(() => Number(/a=candidate:\S+ 1 udp \d+ \S+ (\d+)/i.exec(parley.peerConnection.remoteDescription.sdp)[1]));
 const gap = (page, other) => page.evaluate((id) => probe.longestGap(id), other.participant);
 const startOver = () => Promise.all([gap(ann, bob), gap(bob, ann)]);
 const state = (page) => page.evaluate(async () => [parley.version, await parley.hash(), parley.participants.size].join(' '));

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { joinAs, launch, leave, look, sees } from '../browser/support/browser.mjs';
+import { joinAs, launch, leave, look, mediaPort, sees } from '../browser/support/browser.mjs';
 import { measured, roomProcess, until } from '../browser/support/suite.mjs';
 import { Stack } from './stack.mjs';
 
@@ -31,7 +31,6 @@ const enter = async (person, options) => {
     return page;
 };
 const leaveAll = () => leave(pages.splice(0));
-const mediaPort = (page) => page.evaluate(() => Number(/a=candidate:\S+ 1 udp \d+ \S+ (\d+)/i.exec(parley.peerConnection.remoteDescription.sdp)[1]));
 const containerOf = async (page) => (await stack.containerOf(roomProcess(await mediaPort(page)))).id;
 
 story('unedited, every service comes up healthy, without root, privileges or a writable file system', async () => {

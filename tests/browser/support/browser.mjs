@@ -83,6 +83,10 @@ export async function leave(pages) {
     }));
 }
 
+/** The UDP port of the page's room process. */
+export const mediaPort = (page) =>
+    page.evaluate(() => Number(/a=candidate:\S+ 1 udp \d+ \S+ (\d+)/i.exec(parley.peerConnection.remoteDescription.sdp)[1]));
+
 export async function screenshot(page, name, viewport) {
     mkdirSync(SCREENS, { recursive: true });
     if (viewport) {

@@ -238,6 +238,26 @@ test('a new placement gets a fresh connection for the same participant', async (
     await closeAll(call);
 });
 
+test('who is refused a new connection waits as long as told, but not when the room has a new place', async () => {
+    const call = await joined(1);
+    const { page, gateway } = call;
+    const joins = () => gateway.heardOf('create').filter((message) => message.to.endsWith('/conference')).length;
+    gateway.refuse = { code: 503, reason: 'quarantined', retry_after: 60 };
+    gateway.epoch = 2;
+    gateway.change('placement', { epoch: 2 });
+    await until(() => joins() === 2, 'it tries');
+    gateway.change('status', 'open'); // no reason to try again
+    await page.waitForTimeout(1500);
+    assert.equal(joins(), 2);
+    gateway.refuse = null;
+    gateway.epoch = 3;
+    gateway.answerVersion = 3 * 2 ** 32 + 1;
+    gateway.change('placement', { epoch: 3 });
+    await until(() => joins() === 3, 'it tries at once', 1000);
+    await page.waitForFunction(() => parley.mediaState === 'connected');
+    await closeAll(call);
+});
+
 test('a reload goes on with the session, as the same participant', async () => {
     const call = await joined(1);
     const { page, gateway } = call;

@@ -47,6 +47,7 @@ export class Room extends EventTarget {
     #epoch = 0; // of the placement that answered us
     #resumed = 0; // how often: the latest counts
     #renewing = false;
+    #wake = null; // ends the pause before the next try
     #ended = false;
     #silent = null;
     #indirect = null;
@@ -309,7 +310,7 @@ export class Room extends EventTarget {
             this.#reason[left[1]] = change.reason ?? 'left';
         this.#refresh(true);
         this.#readSlots();
-        this.#checkPlacement();
+        this.#checkPlacement(change);
     }
 
     /** Makes `participants` what the Communication says. announce: tell the page of it. */
@@ -458,9 +459,21 @@ export class Room extends EventTarget {
     }
 
     /** The room's media live in another process now: its answers start at a higher epoch. */
-    #checkPlacement() {
-        if (this.#answer && this.#placement(this.#communication.object) > this.#epoch)
-            this.#renew();
+    #checkPlacement(change) {
+        if (!this.#answer || this.#placement(this.#communication.object) <= this.#epoch)
+            return;
+        if (/^placement\b/.test(change?.attribute ?? ''))
+            this.#wake?.();
+        this.#renew();
+    }
+
+    /** Before the next try: at least as long as the server asked for, unless the room is placed anew meanwhile. */
+    async #pause(attempt, { retryAfter }) {
+        await new Promise((resolve) => {
+            setTimeout(resolve, Math.max(backoff(attempt), retryAfter * 1000));
+            this.#wake = resolve;
+        });
+        this.#wake = null;
     }
 
     #placement(communication) {
@@ -481,7 +494,7 @@ export class Room extends EventTarget {
                     this.#end('refused', error);
                     break;
                 }
-                await delay(backoff(attempt));
+                await this.#pause(attempt, error);
             }
         }
         this.#renewing = false;

@@ -192,16 +192,26 @@ static GPtrArray *take_steps(Batch *batch)
     return steps;
 }
 
+// What earlier commits could not write goes with the first that succeeds.
+static void draft_unstored(Batch *batch)
+{
+    g_autoptr(GList) rooms = rooms_all(batch->rooms);
+    for (const GList *link = rooms; link != NULL; link = link->next)
+        if (room_is_unstored(link->data))
+            batch_draft(batch, room_id(link->data));
+}
+
 static void run_once(Batch *batch)
 {
     g_autoptr(GPtrArray) steps = take_steps(batch);
     Refusal results[LIMIT_BATCH];
     apply(batch, steps, TRUE, results);
+    if (batch->is_behind)
+        draft_unstored(batch);
     StoreResult stored = commit(batch);
-    if (stored != STORE_DONE) {
-        batch->is_behind = TRUE;
+    batch->is_behind = stored != STORE_DONE;
+    if (batch->is_behind)
         apply(batch, steps, FALSE, results);
-    }
     swap(batch, stored == STORE_DONE);
     for (guint i = 0; i < steps->len; i++) {
         const BatchStep *step = steps->pdata[i];
@@ -234,27 +244,21 @@ void batch_flush(Batch *batch)
         run_once(batch);
 }
 
-static Refusal apply_catch_up(Batch *batch, gpointer user)
+static Refusal apply_nothing(Batch *batch, gpointer user)
 {
-    (void)user;
-    g_autoptr(GList) rooms = rooms_all(batch->rooms);
-    for (const GList *link = rooms; link != NULL; link = link->next)
-        if (room_is_unstored(link->data))
-            batch_draft(batch, room_id(link->data));
+    (void)batch, (void)user;
     return MSG__REFUSAL__REASON__none;
 }
 
-static void on_caught_up(Refusal result, gpointer user)
+static void on_nothing_done(Refusal result, gpointer user)
 {
-    Batch *batch = user;
-    if (result == MSG__REFUSAL__REASON__none)
-        batch->is_behind = FALSE;
+    (void)result, (void)user;
 }
 
 void batch_catch_up(Batch *batch)
 {
     if (batch->is_behind || has_entries(batch))
-        batch_add(batch, &(BatchStep){apply_catch_up, on_caught_up, batch, FALSE});
+        batch_add(batch, &(BatchStep){apply_nothing, on_nothing_done, NULL, FALSE});
 }
 
 gboolean batch_is_idle(const Batch *batch)

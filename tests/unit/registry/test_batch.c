@@ -140,6 +140,21 @@ static void what_could_not_be_stored_is_stored_later(void **state)
     assert_int_equal(room_last_epoch(stage_room(stage, "two")), 1);
 }
 
+static void what_could_not_be_stored_goes_with_the_next_commit(void **state)
+{
+    Stage *stage = *state;
+    g_autofree Step *one = add(stage, "one", apply_create, FALSE);
+    stage_settle();
+    fail_next_commit(stage);
+    g_autofree Step *spent = add(stage, "one", apply_epoch, TRUE);
+    stage_settle();
+    g_autofree Step *other = add(stage, "two", apply_create, FALSE);
+    stage_settle();
+    assert_int_equal(other->result, MSG__REFUSAL__REASON__none);
+    assert_false(room_is_unstored(stage_room(stage, "one")));
+    assert_int_equal(stored_rooms(stage), 2);
+}
+
 static void more_than_a_batch_holds_is_done_in_several(void **state)
 {
     Stage *stage = *state;
@@ -165,6 +180,7 @@ int main(void)
         STAGE_TEST(a_refused_step_spoils_nothing_for_the_others),
         STAGE_TEST(what_cannot_be_stored_is_refused_and_undone_except_what_must_happen),
         STAGE_TEST(what_could_not_be_stored_is_stored_later),
+        STAGE_TEST(what_could_not_be_stored_goes_with_the_next_commit),
         STAGE_TEST(more_than_a_batch_holds_is_done_in_several),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

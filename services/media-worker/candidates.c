@@ -161,6 +161,17 @@ static gboolean is_loopback(const char *address)
            (parsed != NULL && g_inet_address_get_is_loopback(parsed));
 }
 
+// Whether everything that the configuration names is on this machine: pages and bus. A worker whose
+// bus is elsewhere has people elsewhere, too.
+static gboolean is_local_suite(const Config *config)
+{
+    g_autoptr(GSocketConnectable) bus =
+        g_network_address_parse_uri(config_text(config, CONFIG_BUS_PUBLISH), 0, NULL);
+    const char *host = bus != NULL ? g_network_address_get_hostname(G_NETWORK_ADDRESS(bus)) : "";
+    return is_loopback(config_text(config, CONFIG_GATEWAY_LISTEN)) &&
+           (*host == '\0' || is_loopback(host));
+}
+
 static char **loopback(void)
 {
     g_autoptr(GStrvBuilder) addresses = g_strv_builder_new();
@@ -252,8 +263,7 @@ Candidates *candidates_new(const Config *config, GError **error)
         return NULL;
     if (candidates->listen[0] == NULL) {
         g_strfreev(candidates->listen);
-        candidates->listen =
-            is_loopback(config_text(config, CONFIG_GATEWAY_LISTEN)) ? loopback() : interfaces();
+        candidates->listen = is_local_suite(config) ? loopback() : interfaces();
     }
     return g_steal_pointer(&candidates);
 }

@@ -206,7 +206,7 @@ static gboolean has_fallen_silent(const Presence *presence, gint64 now_us)
 
 gboolean presences_are_mostly_silent(const Presences *presences, gint64 now_us)
 {
-    guint silent = 0, heard = 0;
+    guint silent[2] = {0}, heard[2] = {0}; // room processes, workers
     GHashTableIter iter;
     gpointer value;
     g_hash_table_iter_init(&iter, presences->by_process);
@@ -214,11 +214,13 @@ gboolean presences_are_mostly_silent(const Presences *presences, gint64 now_us)
         const Presence *presence = value;
         if (!presence_is_media(presence) || !presence->spoke)
             continue;
-        silent += has_fallen_silent(presence, now_us);
-        heard +=
+        guint is_worker = strcmp(presence->role, "worker") == 0;
+        silent[is_worker] += has_fallen_silent(presence, now_us);
+        heard[is_worker] +=
             presence->state == PRESENCE_LIVE && !is_silent_for(presence, LIMIT_HEARING_MS, now_us);
     }
-    return silent > 1 && silent > heard;
+    return silent[0] + silent[1] > 1 &&
+           (silent[1] > heard[1] || (silent[1] == 0 && silent[0] > heard[0]));
 }
 
 gboolean presence_is_live(const Presence *presence, gint64 now_us)

@@ -69,9 +69,9 @@ gboolean presence_is_dead(const Presence *presence);                // lost or e
 // Whether it carries media: a worker, or a room process that is no spare.
 gboolean presence_is_media(const Presence *presence);
 
-// Whether most of the workers and room processes that spoke have fallen silent in the last
-// seconds, more than one of them. Who was cut off in the middle of a word (a crash, a kill, a
-// container that ends) has not fallen silent.
+// Whether most of the workers that spoke have fallen silent in the last seconds, or no worker but
+// most of the room processes; more than one process in all. Who was cut off in the middle of a word
+// (a crash, a kill, a container that ends) has not fallen silent.
 gboolean presences_are_mostly_silent(const Presences *presences, gint64 now_us);
 
 // The worker to ask for one more room: live, not draining, with room left, the least loaded for

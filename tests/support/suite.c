@@ -33,6 +33,7 @@ struct Suite {
     char *folder;
     GHashTable *settings;  // variable -> value
     GHashTable *processes; // name -> Process
+    char **launcher;       // may be NULL
     guint gateway_port;
     Bus *bus;
     Config *config;
@@ -199,10 +200,17 @@ void suite_free(Suite *suite)
         g_printerr("# kept: %s\n", suite->folder);
     else
         remove_folder(suite->folder);
+    g_strfreev(suite->launcher);
     g_free(suite->folder);
     g_free(suite);
     if (reports > 0)
         fail_msg("sanitizers complain of processes of this suite, as shown above");
+}
+
+void suite_set_launcher(Suite *suite, const char *const *words)
+{
+    g_strfreev(suite->launcher);
+    suite->launcher = g_strdupv((char **)words);
 }
 
 void suite_set(Suite *suite, const char *variable, const char *value)
@@ -251,17 +259,24 @@ static char **environment(const Suite *suite)
     return all;
 }
 
+static void add_words(GPtrArray *line, const char *const *words)
+{
+    for (; words != NULL && *words != NULL; words++)
+        g_ptr_array_add(line, (gpointer)*words);
+}
+
 // The program with its output appended to the log: through sh, which opens the file and becomes the
 // program.
-static GPtrArray *command_line(const char *binary, const char *log, const char *const *arguments)
+static GPtrArray *command_line(const Suite *suite, const char *binary, const char *log,
+                               const char *const *arguments)
 {
     GPtrArray *line = g_ptr_array_new();
     const char *const shell[] = {"/bin/sh", "-c", "log=$1; shift; exec \"$@\" >>\"$log\" 2>&1",
-                                 "sh",      log,  binary};
-    for (guint i = 0; i < G_N_ELEMENTS(shell); i++)
-        g_ptr_array_add(line, (gpointer)shell[i]);
-    for (; arguments != NULL && *arguments != NULL; arguments++)
-        g_ptr_array_add(line, (gpointer)*arguments);
+                                 "sh",      log,  NULL};
+    add_words(line, shell);
+    add_words(line, (const char *const *)suite->launcher);
+    g_ptr_array_add(line, (gpointer)binary);
+    add_words(line, arguments);
     g_ptr_array_add(line, NULL);
     return line;
 }
@@ -278,7 +293,7 @@ pid_t suite_start(Suite *suite, const char *name, const char *program, const cha
     g_autofree char *file = g_strconcat("parley-", program, NULL);
     g_autofree char *binary = g_build_filename(bin != NULL ? bin : "build/debug/bin", file, NULL);
     g_autofree char *log = log_path(suite, name);
-    g_autoptr(GPtrArray) line = command_line(binary, log, arguments);
+    g_autoptr(GPtrArray) line = command_line(suite, binary, log, arguments);
     g_auto(GStrv) variables = environment(suite);
     g_autoptr(GError) error = NULL;
     suite_kill(suite, name, SIGTERM);

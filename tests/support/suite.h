@@ -26,6 +26,8 @@ const char *suite_get(const Suite *suite, const char *variable);
 const char *suite_folder(const Suite *suite);
 guint suite_gateway_port(const Suite *suite);
 
+// Words before every program that is started from now on ("ip netns exec <name>"); NULL: none.
+void suite_set_launcher(Suite *suite, const char *const *words);
 // Starts build/.../bin/parley-<program> under `name` ("gateway", or "gateway2" for a second one),
 // with `arguments` (NULL-terminated, may be NULL). Its output goes to <folder>/<name>.log, appended
 // over restarts. Fails the test if it cannot be started.

@@ -47,6 +47,33 @@ static void rooms_are_on_loopback_while_the_gateway_is(void **state)
     assert_true(candidates->listen[1] == NULL || strcmp(candidates->listen[1], "::1") == 0);
 }
 
+static char *offered(const char *gateway, const char *bus)
+{
+    g_autoptr(Config) config = config_with(CONFIG_MEDIA_LISTEN, "");
+    config_set(config, CONFIG_GATEWAY_LISTEN, gateway);
+    config_set(config, CONFIG_BUS_PUBLISH, bus);
+    g_autoptr(Candidates) candidates = candidates_new(config, NULL);
+    assert_non_null(candidates);
+    g_auto(GStrv) addresses = candidates_addresses(candidates);
+    return g_strjoinv(" ", addresses);
+}
+
+static void a_bus_elsewhere_means_people_elsewhere(void **state)
+{
+    (void)state;
+    static const char *const local[] = {"tcp://localhost:5550", "tcp://[::1]:5550",
+                                        "ipc:///run/parley/bus"};
+    g_autofree char *loopback = offered("127.0.0.1", "tcp://127.0.0.1:5550");
+    g_autofree char *interfaces = offered("0.0.0.0", "tcp://127.0.0.1:5550");
+    g_autofree char *elsewhere = offered("127.0.0.1", "tcp://192.0.2.1:5550");
+    assert_true(g_str_has_prefix(loopback, "127.0.0.1"));
+    assert_string_equal(elsewhere, interfaces);
+    for (guint i = 0; i < G_N_ELEMENTS(local); i++) {
+        g_autofree char *here = offered("127.0.0.1", local[i]);
+        assert_string_equal(here, loopback);
+    }
+}
+
 static void advertised_addresses_follow_the_local_ones(void **state)
 {
     (void)state;
@@ -136,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rooms_are_on_loopback_while_the_gateway_is),
+        cmocka_unit_test(a_bus_elsewhere_means_people_elsewhere),
         cmocka_unit_test(advertised_addresses_follow_the_local_ones),
         cmocka_unit_test(settings_that_cannot_work_are_errors),
         cmocka_unit_test(the_first_free_port_is_taken_and_never_shared),

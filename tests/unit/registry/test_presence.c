@@ -136,6 +136,31 @@ static void most_silent_at_once_is_more_than_half_and_more_than_one(void **state
     }
 }
 
+static void hear_room(Presences *presences, const char *process, gint64 now_us)
+{
+    g_autofree char *address = g_strconcat("hyperty://localhost/media/", process, NULL);
+    Msg__RoomHealth health = MSG__ROOM_HEALTH__INIT;
+    Msg__Presence presence = MSG__PRESENCE__INIT;
+    presence.process = (char *)process;
+    presence.role = (char *)"media";
+    presence.address = address;
+    presence.room = &health;
+    presences_hear(presences, &presence, process, now_us);
+}
+
+static void one_of_two_workers_is_not_most_whatever_rooms_it_has(void **state)
+{
+    (void)state;
+    g_autoptr(Presences) presences = presences_new();
+    hear_all(presences, 0, 1, 0);
+    hear_all(presences, 1, 1, 3 * SECOND);
+    hear_room(presences, "m1", 0);
+    hear_room(presences, "m2", 0);
+    assert_false(presences_are_mostly_silent(presences, 3 * SECOND));
+    hear_all(presences, 0, 1, 3 * SECOND); // not the worker: its rooms alone
+    assert_true(presences_are_mostly_silent(presences, 3 * SECOND));
+}
+
 static void who_was_cut_off_in_the_middle_of_a_word_has_not_fallen_silent(void **state)
 {
     (void)state;
@@ -251,6 +276,7 @@ int main(void)
         cmocka_unit_test(what_ought_to_be_there_counts_from_when_it_was_expected),
         cmocka_unit_test(a_spare_carries_no_media_before_it_has_a_room),
         cmocka_unit_test(most_silent_at_once_is_more_than_half_and_more_than_one),
+        cmocka_unit_test(one_of_two_workers_is_not_most_whatever_rooms_it_has),
         cmocka_unit_test(who_was_cut_off_in_the_middle_of_a_word_has_not_fallen_silent),
         cmocka_unit_test(who_was_never_heard_has_not_fallen_silent),
         cmocka_unit_test(a_full_worker_is_a_worker_all_the_same),

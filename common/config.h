@@ -45,7 +45,7 @@
     KEY(MEDIA_PORTS, "media.ports", "50000-50199", FALSE, "UDP ports of rooms, one a room")        \
     KEY(MEDIA_LISTEN, "media.listen", "", FALSE,                                                   \
         "addresses that rooms offer, separated by commas; empty: every interface that is up, or "  \
-        "loopback while the gateway listens there")                                                \
+        "loopback while gateway and bus are there")                                                \
     KEY(MEDIA_ADVERTISE_IP, "media.advertise_ip", "", FALSE,                                       \
         "further addresses to offer, separated by commas: the public ones behind NAT")             \
     KEY(MEDIA_CAPACITY, "media.capacity", "100", FALSE, "rooms that one worker takes")             \
@@ -56,6 +56,9 @@
         "shared with the relays: makes the credentials that they check")                           \
     KEY(TURN_TTL_S, "turn.ttl_s", "3600", FALSE,                                                   \
         "seconds for which such a credential opens a relay")                                       \
+    KEY(SERVICE_DRAIN_S, "service.drain_s", "30", FALSE,                                           \
+        "seconds that a process has to end after the first SIGTERM; a worker moves its rooms "     \
+        "elsewhere in the last ten of them")                                                       \
     KEY(LOG_LEVEL, "log.level", "info", FALSE, "debug, info, warning or error")                    \
     KEY(LOG_FORMAT, "log.format", "logfmt", FALSE, "logfmt or json")
 

@@ -106,6 +106,9 @@
 #define LIMIT_KILLS_WITHIN_MS 60000 // ... within this time before it is quarantined
 #define LIMIT_REPLACEMENT_PAUSE_MS                                                                 \
     10000                            // between two tries of a room that nobody can take, at most
+#define LIMIT_DRAIN_MS 3600000       // longest that a process may take to end
+#define LIMIT_MOVE_MS 10000          // of its drain, in which a worker moves its rooms elsewhere
+#define LIMIT_SUPERSEDED_MS 3000     // a room process goes on so long for people on their way
 #define LIMIT_PLACEMENTS_UNDER_WAY 8 // each starts a process, and its people come all at once
 #define LIMIT_PLACEMENTS_WAITING 256 // rooms ahead of a new one: more than a join's patience holds
 #define LIMIT_JOINS_UNDER_WAY 4096   // of all rooms: about a second of what the registry can take

@@ -9,12 +9,12 @@
 
 #include "common/alive.h"
 #include "common/codec.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/metrics.h"
 
 #define PRESENCE_MS 1000
 #define ALIVE_MS 1000
-#define DRAIN_MS 30000
 #define VERSION "0.1.0"
 
 // All rows of one address.
@@ -35,6 +35,7 @@ struct Service {
     guint presence_timer, drain_timer;
     Alive *alive; // NULL where nobody looks
     guint alive_timer;
+    guint drain_ms;
     gboolean draining;
     gpointer state;
 };
@@ -167,7 +168,7 @@ static gboolean on_drain_deadline(gpointer user)
 {
     Service *service = user;
     service->drain_timer = 0;
-    log_event(LOG_WARNING, "service.drain_deadline", "after_s=%d", DRAIN_MS / 1000);
+    log_event(LOG_WARNING, "service.drain_deadline", "after_s=%u", service->drain_ms / 1000);
     service_stop(service, 0);
     return G_SOURCE_REMOVE;
 }
@@ -179,9 +180,9 @@ static gboolean on_signal(gpointer user)
         service_stop(service, 0);
         return G_SOURCE_CONTINUE;
     }
-    log_event(LOG_INFO, "service.draining", "deadline_s=%d", DRAIN_MS / 1000);
+    log_event(LOG_INFO, "service.draining", "deadline_s=%u", service->drain_ms / 1000);
     service->draining = TRUE;
-    service->drain_timer = g_timeout_add(DRAIN_MS, on_drain_deadline, service);
+    service->drain_timer = g_timeout_add(service->drain_ms, on_drain_deadline, service);
     if (service->bus != NULL)
         publish_presence(service);
     service->definition->drain(service);
@@ -215,6 +216,16 @@ static gboolean open_log(Service *service, GError **error)
     return TRUE;
 }
 
+static gboolean read_drain(Service *service, GError **error)
+{
+    gint64 drain_s = 0;
+    if (!config_number(service->config, CONFIG_SERVICE_DRAIN_S, 0, LIMIT_DRAIN_MS / 1000, &drain_s,
+                       error))
+        return FALSE;
+    service->drain_ms = (guint)drain_s * 1000;
+    return TRUE;
+}
+
 static gboolean join_bus(Service *service, GError **error)
 {
     if (service->definition->no_bus)
@@ -231,7 +242,8 @@ static gboolean start(Service *service, int *argc, char ***argv, GError **error)
     service->config = config_new(argc, argv, error);
     service->arguments = *argv;
     service->n_arguments = *argc;
-    if (service->config == NULL || !open_log(service, error) || !join_bus(service, error))
+    if (service->config == NULL || !open_log(service, error) || !read_drain(service, error) ||
+        !join_bus(service, error))
         return FALSE;
     if (!open_alive(service, error)) // before a child of ours could
         return FALSE;
@@ -353,6 +365,11 @@ const char *service_domain(const Service *service)
 gboolean service_is_draining(const Service *service)
 {
     return service->draining;
+}
+
+guint service_drain_ms(const Service *service)
+{
+    return service->drain_ms;
 }
 
 char **service_arguments(const Service *service, int *ret_count)

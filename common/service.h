@@ -2,8 +2,8 @@
 // The life of a daemon, written once: settings, log, main loop, signals, bus, presence each second,
 // handler table, drain, exit. A service is the table that it gives to service_main.
 //
-// Signals: the first SIGTERM or SIGINT calls `drain` (deadline 30 s, then stop), the second stops
-// at once. Exit 0 after a stop, 1 if it could not start (one line says why).
+// Signals: the first SIGTERM or SIGINT calls `drain` (deadline service.drain_s, then stop), the
+// second stops at once. Exit 0 after a stop, 1 if it could not start (one line says why).
 #pragma once
 #include "common/bus.h"
 #include "proto/context.pb-c.h"
@@ -49,6 +49,7 @@ const char *service_process(const Service *service); // "registry-1f2e3d4c"
 const char *service_id(const Service *service);      // "1f2e3d4c"
 const char *service_domain(const Service *service);
 gboolean service_is_draining(const Service *service);
+guint service_drain_ms(const Service *service); // from the first signal to the end, at most
 // What is left of argv after the settings (argv[0] first); borrowed.
 char **service_arguments(const Service *service, int *ret_count);
 // Ends the main loop; the exit status is `status`.

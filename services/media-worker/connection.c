@@ -93,6 +93,13 @@ void connection_end(Connection *connection)
         sync_reporter_delete(connection->reporter);
 }
 
+void connection_retire(Connection *connection)
+{
+    g_clear_pointer(&connection->client, sync_observer_free);
+    g_clear_pointer(&connection->handshake, handshake_free);
+    g_clear_pointer(&connection->reporter, sync_reporter_free);
+}
+
 Member *connection_member(const Connection *connection)
 {
     return connection->member;

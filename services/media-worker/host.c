@@ -21,10 +21,11 @@ typedef struct {
     guint capacity, spare_timer;
     GPtrArray *rooms; // of Child
     Child *spare;
-    GPtrArray *reports; // of Report: ends that the registry has not confirmed
+    GPtrArray *reports; // of Report: what the registry has not confirmed
+    guint move_timer;   // runs while it drains
 } Host;
 
-// The end of a room process, told until it is confirmed.
+// The end of a room process, or the wish that it be moved elsewhere: told until it is confirmed.
 typedef struct {
     Host *host;
     Json *body;
@@ -44,7 +45,7 @@ void host_set_arguments(int argc, char **argv)
     room_arguments = g_strv_builder_end(all);
 }
 
-// ------------------------------------------------------------------------------- reporting an end
+// ----------------------------------------------------------------------- telling the registry
 
 static void report_free(gpointer data)
 {
@@ -84,23 +85,24 @@ static gboolean send_report(gpointer user)
     return G_SOURCE_REMOVE;
 }
 
-static void report_end(Host *host, const Child *child, const char *reason)
+// reason: of an end; NULL: none.
+static void report(Host *host, const Child *child, const char *method, const char *reason)
 {
     g_autoptr(Json) ended = json_new_object();
     g_autoptr(Json) params = json_new_array();
-    Report *report = g_new0(Report, 1);
+    Report *told = g_new0(Report, 1);
     json_set_text(ended, "roomId", child->room);
     json_set_text(ended, "url", child->url);
     json_set_number(ended, "epoch", (gint64)child->epoch);
     json_set_text(ended, "media", child->media);
     json_set_text(ended, "reason", reason);
     json_append(params, ended);
-    report->host = host;
-    report->body = json_new_object();
-    json_set_text(report->body, "method", "roomEnded");
-    json_set(report->body, "params", params);
-    g_ptr_array_add(host->reports, report);
-    send_report(report);
+    told->host = host;
+    told->body = json_new_object();
+    json_set_text(told->body, "method", method);
+    json_set(told->body, "params", params);
+    g_ptr_array_add(host->reports, told);
+    send_report(told);
 }
 
 // --------------------------------------------------------------------------------- room processes
@@ -131,6 +133,12 @@ static void on_started(Child *child, gpointer user)
 
 static gboolean keep_spare(gpointer user);
 
+static void stop_if_done(const Host *host)
+{
+    if (service_is_draining(host->service) && host->rooms->len == 0)
+        service_stop(host->service, 0);
+}
+
 static void on_ended(Child *child, const char *reason, gpointer user)
 {
     Host *host = user;
@@ -145,9 +153,8 @@ static void on_ended(Child *child, const char *reason, gpointer user)
     }
     g_ptr_array_remove(host->rooms, child);
     if (child->started && strcmp(reason, "closed") != 0)
-        report_end(host, child, reason);
-    if (service_is_draining(host->service) && host->rooms->len == 0)
-        service_stop(host->service, 0);
+        report(host, child, "roomEnded", reason);
+    stop_if_done(host);
 }
 
 static Child *start_child(Host *host)
@@ -365,13 +372,26 @@ void host_presence(Service *service, Msg__Presence *presence)
     presence->load = host->rooms->len;
 }
 
+// What has not ended by now is to go on elsewhere.
+static gboolean on_move_due(gpointer user)
+{
+    Host *host = user;
+    host->move_timer = 0;
+    log_event(LOG_INFO, "worker.moves_rooms", "rooms=%u", host->rooms->len);
+    for (guint i = 0; i < host->rooms->len; i++)
+        report(host, g_ptr_array_index(host->rooms, i), "moveRoom", NULL);
+    return G_SOURCE_REMOVE;
+}
+
 void host_drain(Service *service)
 {
-    const Host *host = service_state(service);
+    Host *host = service_state(service);
     if (host->spare != NULL)
         kill(host->spare->pid, SIGTERM);
-    if (host->rooms->len == 0)
-        service_stop(service, 0);
+    stop_if_done(host);
+    guint drain_ms = service_drain_ms(service);
+    guint move_after_ms = drain_ms > LIMIT_MOVE_MS ? drain_ms - LIMIT_MOVE_MS : 0;
+    host->move_timer = g_timeout_add(move_after_ms, on_move_due, host);
 }
 
 // Rooms go on; the spare sees its channel closed.
@@ -380,6 +400,8 @@ void host_stop(Service *service)
     Host *host = service_state(service);
     if (host->spare_timer != 0)
         g_source_remove(host->spare_timer);
+    if (host->move_timer != 0)
+        g_source_remove(host->move_timer);
     child_free(host->spare);
     for (guint i = 0; i < host->rooms->len; i++)
         child_free(g_ptr_array_index(host->rooms, i));

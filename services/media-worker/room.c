@@ -8,6 +8,7 @@
 #include <glib-unix.h>
 #include <string.h>
 #include <unistd.h>
+#include "common/limits.h"
 #include "common/log.h"
 #include "media-worker/candidates.h"
 #include "media-worker/room_people.h"
@@ -26,6 +27,53 @@ void room_end(Room *room, const char *reason)
     service_stop(room->service, 0);
 }
 
+// ---------------------------------------------------------------------- its place is taken
+
+static void stop_timer(guint *source)
+{
+    if (*source != 0)
+        g_source_remove(*source);
+    *source = 0;
+}
+
+static gboolean on_lingered(gpointer user)
+{
+    Room *room = user;
+    room->linger = 0;
+    room_end(room, "stale_epoch");
+    return G_SOURCE_REMOVE;
+}
+
+// The room's objects have another reporter now, so this one falls silent at once.
+static gboolean on_superseded(gpointer user)
+{
+    Room *room = user;
+    GHashTableIter iter;
+    gpointer connection;
+    g_hash_table_iter_init(&iter, room->connections);
+    while (g_hash_table_iter_next(&iter, NULL, &connection))
+        connection_retire(connection);
+    g_clear_pointer(&room->context, sync_reporter_free);
+    g_clear_pointer(&room->communication, sync_observer_free);
+    room->linger = g_timeout_add(LIMIT_SUPERSEDED_MS, on_lingered, room);
+    return G_SOURCE_REMOVE;
+}
+
+void room_supersede(Room *room)
+{
+    if (room->superseded)
+        return;
+    log_event(LOG_INFO, "room.superseded", "room=%s epoch=%" G_GUINT64_FORMAT, room->id,
+              room->epoch);
+    room->superseded = TRUE;
+    stop_timer(&room->tick);
+    stop_timer(&room->pass);
+    if (g_hash_table_size(room->connections) == 0)
+        room_end(room, "stale_epoch");
+    else // not from within the observer that has told it
+        room->linger = g_idle_add(on_superseded, room);
+}
+
 // ---------------------------------------------------------------------------------- video slots
 
 static gboolean on_pass_due(gpointer user)
@@ -40,7 +88,7 @@ static gboolean on_pass_due(gpointer user)
 void room_want_pass(gpointer user)
 {
     Room *room = user;
-    if (room->pass != 0 || room->home.members == NULL)
+    if (room->pass != 0 || room->home.members == NULL || room->superseded)
         return;
     guint delay = members_count(room->home.members) > LARGE ? PASS_MS_LARGE : 0;
     room->pass = g_timeout_add(delay, on_pass_due, room);
@@ -203,7 +251,7 @@ void room_presence(Service *service, Msg__Presence *presence)
 {
     const Room *room = service_state(service);
     presence->address = g_strdup(room->home.address);
-    if (room->home.members == NULL)
+    if (room->home.members == NULL || room->superseded)
         return;
     Msg__RoomHealth *health = g_new(Msg__RoomHealth, 1);
     msg__room_health__init(health);
@@ -223,19 +271,13 @@ void room_drain(Service *service)
         service_stop(service, 0);
 }
 
-static void stop_timer(guint *source)
-{
-    if (*source != 0)
-        g_source_remove(*source);
-    *source = 0;
-}
-
 void room_stop(Service *service)
 {
     Room *room = service_state(service);
     stop_timer(&room->channel);
     stop_timer(&room->tick);
     stop_timer(&room->pass);
+    stop_timer(&room->linger);
     sync_observer_free(room->communication);
     g_hash_table_unref(room->connections);
     sync_reporter_free(room->context);

@@ -77,7 +77,7 @@ static GPtrArray *unlisted(const Room *room, gint64 now_us)
 static void follow(Room *room)
 {
     if (attendance_is_elsewhere(room->attendance, room->epoch, room->home.address)) {
-        room_end(room, "stale_epoch");
+        room_supersede(room);
         return;
     }
     attendance_each(room->attendance, on_listed, room);
@@ -153,6 +153,8 @@ static void on_speakers(Room *room, const MediaEvent *event)
 void room_on_media(const MediaEvent *event, gpointer user)
 {
     Room *room = user;
+    if (room->superseded)
+        return;
     Member *member = members_by_media(room->home.members, event->peer);
     if (event->type == MEDIA_EVENT_SPEAKERS) {
         on_speakers(room, event);

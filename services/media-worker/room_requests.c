@@ -16,7 +16,7 @@ static Refusal check_admission(const Room *room, const Msg__AdmitRequest *admit,
 {
     if (room->url == NULL || g_strcmp0(admit->url, room->url) != 0)
         return MSG__REFUSAL__REASON__no_such_room;
-    if (admit->epoch != room->epoch)
+    if (admit->epoch != room->epoch || room->superseded)
         return MSG__REFUSAL__REASON__stale_epoch;
     if (service_is_draining(room->service) && members_count(room->home.members) == 0)
         return MSG__REFUSAL__REASON__draining;
@@ -83,7 +83,9 @@ static void on_admission_routed(gpointer user)
     const Connection *connection =
         g_hash_table_lookup(admitted->room->connections, admitted->participant);
     log_set_trace(bus_request_message(admitted->request)->trace);
-    if (connection != NULL) {
+    if (admitted->room->superseded) {
+        bus_refuse(admitted->request, MSG__REFUSAL__REASON__stale_epoch, NULL);
+    } else if (connection != NULL) {
         g_autoptr(Json) value = connection_json(connection);
         answer_with(admitted->request, value);
     } else {
@@ -170,5 +172,6 @@ void room_on_close(Service *service, const Envelope *message, BusRequest *reques
     if (request == NULL || !is_for_us(room, message, request))
         return;
     answer_with(request, NULL);
-    room_end(room, "closed");
+    if (!room->superseded) // or it is about to end: people are on their way
+        room_end(room, "closed");
 }

@@ -9,7 +9,8 @@ typedef struct {
     Service *service;
     DtlsContext *dtls;
     ConnectionHome home;
-    guint channel, tick, pass;
+    guint channel, tick, pass, linger;
+    gboolean superseded; // the room lives elsewhere: media only, for those on their way
     guint ticks;
     // Of the room; unset in a spare.
     char *id, *url;
@@ -29,5 +30,7 @@ typedef struct {
 
 // Ends the process, and tells the host why: "closed", "idle", "stale_epoch", "drained".
 void room_end(Room *room, const char *reason);
+// The room lives elsewhere now. Ends the process, but not before people had time to follow.
+void room_supersede(Room *room);
 // Gives out the video slots anew, soon, once for all that changes meanwhile.
 void room_want_pass(gpointer room);

@@ -10,8 +10,10 @@
 #include "common/metrics.h"
 #include "registry/admission.h"
 #include "registry/judge.h"
+#include "registry/media.h"
 #include "registry/placement.h"
 #include "registry/quarantine.h"
+#include "registry/reply.h"
 
 #define FIRST_PAUSE_US G_USEC_PER_SEC // after a placement that failed; doubles
 
@@ -104,8 +106,8 @@ void failover_ended(Failover *failover, Room *room, const char *media, guint64 e
     RoomPlacement placement = room_placement(room);
     gint64 now_us = g_get_monotonic_time();
     Presence *presence = presences_expect(failover->registry->presences, media, now_us);
-    if (presence != NULL)
-        presence_learn(presence, PRESENCE_END, now_us);
+    if (presence != NULL && presence_learn(presence, PRESENCE_END, now_us))
+        judge_forget(failover->registry->judge, presence->process);
     if (placement.epoch != epoch || g_strcmp0(placement.media, media) != 0 || !room_is_housed(room))
         return;
     case_of(failover, room_id(room), now_us)->rests = g_strcmp0(reason, "idle") == 0;
@@ -147,6 +149,36 @@ void failover_heard(Failover *failover, const Presence *media)
     log_event(LOG_INFO, "placement.back", "room=%s media=%s epoch=%" G_GUINT64_FORMAT,
               room_id(room), media->address, health->epoch);
     failover_wake(failover);
+}
+
+// --- its host is about to end
+
+static void on_moved(const char *room, Refusal reason, gpointer user)
+{
+    g_autoptr(BusRequest) request = user;
+    log_event(LOG_INFO, "room.moved", "room=%s reason=%s", room, refusal_name(reason));
+    if (reason == MSG__REFUSAL__REASON__none)
+        reply_done(request);
+    else
+        bus_refuse(request, reason, NULL);
+}
+
+void failover_move(Failover *failover, Room *room, BusRequest *request)
+{
+    Registry *registry = failover->registry;
+    RoomPlacement placement = room_placement(room);
+    guint retry_after_s = 0;
+    Refusal refusal =
+        failover_refusal(failover, room_id(room), g_get_monotonic_time(), &retry_after_s);
+    if (room_size(room) == 0 && !admissions_are_under_way(registry->admissions, room_id(room))) {
+        room_unhouse(room, placement.media, placement.epoch); // the next join makes another one
+        media_close(registry->bus, &placement);
+        reply_done(request);
+    } else if (refusal != MSG__REFUSAL__REASON__none) {
+        bus_refuse_for(request, refusal, NULL, retry_after_s);
+    } else {
+        placements_place(registry->placements, room_id(room), on_moved, bus_request_ref(request));
+    }
 }
 
 // --- another one

@@ -15,6 +15,9 @@ void failover_free(Failover *failover); // NULL is fine
 // reason: as the process or its host tells it; "crashed" is the room's own doing.
 void failover_ended(Failover *failover, Room *room, const char *media, guint64 epoch,
                     const char *reason);
+// Its host is about to end: the room gets another process, on another worker, while the present one
+// goes on. request is answered when that stands, or why not.
+void failover_move(Failover *failover, Room *room, BusRequest *request);
 // A room process was heard: one that was thought dead keeps its room, if that has no other yet.
 void failover_heard(Failover *failover, const Presence *media);
 // A worker has appeared: what could not be placed is tried again.

@@ -139,6 +139,11 @@ void judge_gone(Judge *judge, const char *process)
         send_probe(judge, presence);
 }
 
+void judge_forget(Judge *judge, const char *process)
+{
+    g_hash_table_remove(judge->probes, process);
+}
+
 // --- silence
 
 void judge_restart(Judge *judge, gint64 now_us)

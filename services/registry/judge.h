@@ -18,6 +18,8 @@ void judge_free(Judge *judge); // NULL is fine
 void judge_heard(Judge *judge, const char *process, gint64 now_us);
 // The broker saw its last subscription go.
 void judge_gone(Judge *judge, const char *process);
+// Nothing is to be found out about it any more.
+void judge_forget(Judge *judge, const char *process);
 // To be called every half second.
 void judge_tick(Judge *judge, gint64 now_us);
 // The link to the bus came back, or another broker is there: everything is counted anew.

@@ -150,28 +150,68 @@ static void call_set_direction(const Call *call)
               &(BatchStep){apply_direction, on_direction_done, wanted, FALSE});
 }
 
-// --- roomEnded, from the host of a room process
+// --- roomEnded and moveRoom, from the host of a room process
+
+// What a host says of a room process: the first parameter.
+typedef struct {
+    Room *room; // NULL: not known
+    const char *url, *media, *reason;
+    guint64 epoch;
+} RoomNews;
+
+static RoomNews read_news(const Call *call)
+{
+    const Json *told = json_at(call->params, 0);
+    RoomNews news = {
+        .url = json_get_text(told, "url"),
+        .media = json_get_text(told, "media"),
+        .reason = json_get_text(told, "reason"),
+        .epoch = (guint64)json_get_number(told, "epoch", 0),
+    };
+    if (news.url != NULL && news.media != NULL && url_is_valid(news.media))
+        news.room = rooms_find_url(call->registry->rooms, news.url);
+    return news;
+}
+
+// Answers if not.
+static gboolean is_from_host(const Call *call)
+{
+    g_autofree char *hosts =
+        g_strdup_printf("hyperty://%s/worker/", bus_domain(call->registry->bus));
+    if (call->message->session == NULL && g_str_has_prefix(call->message->from, hosts))
+        return TRUE;
+    bus_refuse(call->request, MSG__REFUSAL__REASON__forbidden, "only a media host tells that");
+    return FALSE;
+}
 
 static void call_room_ended(const Call *call)
 {
-    const Json *ended = json_at(call->params, 0);
-    const char *url = json_get_text(ended, "url"), *media = json_get_text(ended, "media");
-    const char *reason = json_get_text(ended, "reason");
-    gint64 epoch = json_get_number(ended, "epoch", 0);
-    g_autofree char *hosts =
-        g_strdup_printf("hyperty://%s/worker/", bus_domain(call->registry->bus));
-    if (call->message->session != NULL || !g_str_has_prefix(call->message->from, hosts)) {
-        bus_refuse(call->request, MSG__REFUSAL__REASON__forbidden, "only a media host tells that");
+    RoomNews news = read_news(call);
+    if (!is_from_host(call))
         return;
-    }
-    Room *room = url != NULL ? rooms_find_url(call->registry->rooms, url) : NULL;
     log_event(LOG_WARNING, "placement.ended",
-              "url=%s media=%s epoch=%" G_GINT64_FORMAT " reason=%s",
-              log_quote(url != NULL ? url : ""), log_quote(media != NULL ? media : ""), epoch,
-              log_quote(reason != NULL ? reason : ""));
-    if (room != NULL && media != NULL && url_is_valid(media))
-        failover_ended(call->registry->failover, room, media, (guint64)epoch, reason);
+              "url=%s media=%s epoch=%" G_GUINT64_FORMAT " reason=%s",
+              log_quote(news.url != NULL ? news.url : ""),
+              log_quote(news.media != NULL ? news.media : ""), news.epoch,
+              log_quote(news.reason != NULL ? news.reason : ""));
+    if (news.room != NULL)
+        failover_ended(call->registry->failover, news.room, news.media, news.epoch, news.reason);
     reply_done(call->request);
+}
+
+// A host that is about to end wants its rooms to go elsewhere.
+static void call_move_room(const Call *call)
+{
+    RoomNews news = read_news(call);
+    if (!is_from_host(call))
+        return;
+    RoomPlacement placement = {0};
+    if (news.room != NULL)
+        placement = room_placement(news.room);
+    if (placement.epoch == news.epoch && g_strcmp0(placement.media, news.media) == 0)
+        failover_move(call->registry->failover, news.room, call->request);
+    else
+        bus_refuse(call->request, MSG__REFUSAL__REASON__stale_epoch, news.media);
 }
 
 static const struct {
@@ -181,6 +221,7 @@ static const struct {
     {"leaveRoom", call_leave_room},
     {"setDirection", call_set_direction},
     {"roomEnded", call_room_ended},
+    {"moveRoom", call_move_room},
 };
 
 static void call_method(const Call *call)

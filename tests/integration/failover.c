@@ -14,7 +14,10 @@
 
 #define BACK_US (3 * G_USEC_PER_SEC) // people see and hear each other again
 #define PAUSE_US (200 * 1000)        // in a room that is not concerned
+#define ALIVE_US (800 * 1000)        // a longer pause is no busy machine any more
+#define TURN_MS 10
 #define WAIT_MS 15000
+#define DRAIN_MS 12000
 
 typedef struct {
     Caller *a, *b;
@@ -25,7 +28,18 @@ typedef struct {
 typedef struct {
     Suite *suite;
     Call demo, other;
+    guint ticker;
+    gint64 turned_us, stalled_us; // of this process' own loop, which sends for all
 } Story;
+
+static gboolean on_turn(gpointer user)
+{
+    Story *story = user;
+    gint64 now_us = g_get_monotonic_time();
+    story->stalled_us = MAX(story->stalled_us, now_us - story->turned_us - TURN_MS * 1000);
+    story->turned_us = now_us;
+    return G_SOURCE_CONTINUE;
+}
 
 static void note_place(const Story *story, Call *call)
 {
@@ -57,13 +71,17 @@ static int set_up(void **state)
     *state = story;
     story->suite = suite_new();
     suite_set(story->suite, "PARLEY_REGISTRY_QUARANTINE_S", "2");
+    suite_set(story->suite, "PARLEY_SERVICE_DRAIN_S", "12"); // rooms move in the last ten
     suite_start_all(story->suite);
+    story->turned_us = g_get_monotonic_time();
+    story->ticker = g_timeout_add(TURN_MS, on_turn, story);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     Story *story = *state;
+    g_source_remove(story->ticker);
     end_call(&story->demo);
     end_call(&story->other);
     suite_free(story->suite);
@@ -100,10 +118,17 @@ static gint64 meet_again(Call *call, guint64 epoch, gint64 since_us)
     return g_get_monotonic_time() - since_us;
 }
 
-static void assert_untouched(const Call *call, gint64 most_us)
+static void reset_pauses(Story *story, const Call *call)
+{
+    caller_reset_pauses(call->a);
+    caller_reset_pauses(call->b);
+    story->stalled_us = 0;
+}
+
+static void assert_untouched(const Story *story, const Call *call, gint64 most_us)
 {
     gint64 pause_us = MAX(caller_longest_pause_us(call->a), caller_longest_pause_us(call->b));
-    if (pause_us > most_us)
+    if (pause_us > most_us + story->stalled_us)
         fail_msg("a room that is not concerned paused for %d ms", (int)(pause_us / 1000));
     assert_string_equal(caller_media(call->a), call->media);
 }
@@ -128,26 +153,26 @@ static void a_killed_room_process_is_replaced_and_other_rooms_go_on(void **state
 {
     Story *story = *state;
     start_both_calls(story);
-    caller_reset_pauses(story->other.a);
-    caller_reset_pauses(story->other.b);
+    reset_pauses(story, &story->other);
     gint64 killed_us = g_get_monotonic_time();
     kill(story->demo.pid, SIGKILL);
     gint64 took_us = meet_again(&story->demo, 2, killed_us);
     print_message("# back %d ms after the kill\n", (int)(took_us / 1000));
     assert_true(took_us < BACK_US);
-    assert_untouched(&story->other, PAUSE_US);
+    assert_untouched(story, &story->other, PAUSE_US);
 }
 
 static void a_killed_host_ends_no_call_and_its_rooms_take_people_in(void **state)
 {
     Story *story = *state;
     start_call(story, &story->demo, "demo", 1);
+    reset_pauses(story, &story->demo);
     suite_kill(story->suite, "media-worker", SIGKILL);
     assert_true(suite_until_logged(story->suite, "registry", "process.lost", 1, WAIT_MS));
     Caller *late = caller_new(story->suite, "demo", 3);
     caller_wait_media(late, 2);
     let_pass(2000); // longer than a suspicion and its probe
-    assert_untouched(&story->demo, BACK_US);
+    assert_untouched(story, &story->demo, ALIVE_US);
     caller_free(late);
 }
 
@@ -199,7 +224,6 @@ static void when_most_fall_silent_together_they_keep_their_rooms(void **state)
     let_pass(3000);
     for (guint i = 0; i < G_N_ELEMENTS(all); i++)
         kill(all[i], SIGCONT);
-    caller_reset_pauses(story->demo.a);
     let_pass(3000);
     Caller *late = caller_new(story->suite, "demo", 5);
     caller_wait_media(late, 2);
@@ -257,6 +281,52 @@ static void a_room_whose_process_dies_while_the_registry_is_away_comes_back_with
     assert_int_equal(caller_epoch(story->other.a), 1);
 }
 
+static const char *worker_of(const Caller *caller)
+{
+    const Json *data = sync_object_data(ws_client_communication(caller_ws(caller)));
+    return json_text(json_get_path(data, "placement.worker"));
+}
+
+static gboolean has_ended(gpointer user)
+{
+    const Story *story = user;
+    return !suite_is_running(story->suite, "media-worker");
+}
+
+static void a_draining_worker_takes_no_rooms_and_moves_its_own_before_it_ends(void **state)
+{
+    Story *story = *state;
+    start_both_calls(story);
+    start_second_worker(story);
+    kill(suite_pid(story->suite, "media-worker"), SIGTERM);
+    assert_true(suite_until_logged(story->suite, "media-worker", "service.draining", 1, WAIT_MS));
+    Caller *third = caller_new(story->suite, "third", 5);
+    assert_string_not_equal(worker_of(third), worker_of(story->demo.a));
+    caller_free(third);
+    assert_true(suite_until_logged(story->suite, "media-worker", "worker.moves_rooms", 1, WAIT_MS));
+    gint64 moved_us = g_get_monotonic_time();
+    gint64 took_us = meet_again(&story->demo, 2, moved_us);
+    assert_false(is_gone(&story->demo.pid)); // it goes on until people had time to follow
+    meet_again(&story->other, 2, moved_us);
+    assert_true(took_us < BACK_US);
+    assert_true(suite_until(has_ended, story, DRAIN_MS));
+    assert_true(suite_until(is_gone, &story->demo.pid, WAIT_MS));
+    assert_true(suite_until(is_gone, &story->other.pid, WAIT_MS));
+    assert_int_equal(suite_logged(story->suite, "media-worker", "service.drain_deadline"), 0);
+}
+
+static void rooms_that_can_go_nowhere_outlive_their_draining_worker(void **state)
+{
+    Story *story = *state;
+    start_call(story, &story->demo, "demo", 1);
+    reset_pauses(story, &story->demo);
+    kill(suite_pid(story->suite, "media-worker"), SIGTERM);
+    assert_true(suite_until(has_ended, story, DRAIN_MS + WAIT_MS));
+    let_pass(1000);
+    assert_untouched(story, &story->demo, ALIVE_US);
+    assert_int_equal(caller_epoch(story->demo.a), 1);
+}
+
 int main(void)
 {
 #define STORY(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -267,6 +337,8 @@ int main(void)
         STORY(a_hanging_room_process_is_replaced_and_ends_when_it_wakes),
         STORY(when_most_fall_silent_together_they_keep_their_rooms),
         STORY(a_room_that_kills_its_processes_rests_and_comes_back),
+        STORY(a_draining_worker_takes_no_rooms_and_moves_its_own_before_it_ends),
+        STORY(rooms_that_can_go_nowhere_outlive_their_draining_worker),
         STORY(a_room_whose_process_dies_while_the_registry_is_away_comes_back_with_it),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

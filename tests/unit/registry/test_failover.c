@@ -194,6 +194,53 @@ static void a_room_that_nobody_can_take_is_tried_again(void **state)
     assert_true(room_is_housed(stage_room(stage, "demo")));
 }
 
+static void on_move(const Envelope *message, BusRequest *request, gpointer user)
+{
+    Stage *stage = user;
+    (void)message;
+    g_ptr_array_add(stage->requests, bus_request_ref(request));
+    failover_move(stage->registry.failover, rooms_find(stage->registry.rooms, "demo"), request);
+}
+
+static Answer *move(Stage *stage)
+{
+    bus_route(stage->registry.bus, "test://move ", on_move, stage);
+    Answer *answer =
+        stage_send(stage, envelope_new(MSG__ENVELOPE__TYPE__EXECUTE, WORKER, "test://move"));
+    stage_settle();
+    bus_unroute(stage->registry.bus, "test://move ", on_move, stage);
+    return answer;
+}
+
+static void a_room_that_cannot_be_moved_stays_where_it_is(void **state)
+{
+    Stage *stage = *state;
+    stage_join_well(stage, "demo", "ann");
+    stage->start = (Conduct){503, "no_capacity", 0};
+    g_autoptr(Answer) refused = move(stage);
+    assert_refused(refused, "no_capacity");
+    assert_true(room_is_housed(stage_room(stage, "demo")));
+    assert_int_equal(epoch(stage), 1);
+    stage->start.code = 200;
+    g_autoptr(Answer) moved = move(stage);
+    assert_int_equal(moved->code, 200);
+    assert_true(epoch(stage) > 1);
+}
+
+static void an_empty_room_is_closed_instead_of_moved(void **state)
+{
+    Stage *stage = *state;
+    stage->admit = (Conduct){400, "bad_offer", 0};
+    g_autoptr(Answer) answer = stage_join(stage, "demo", "ann");
+    g_autoptr(Answer) moved = move(stage);
+    assert_int_equal(moved->code, 200);
+    assert_int_equal(stage->close.asked, 1);
+    assert_int_equal(stage->start.asked, 1);
+    stage->admit.code = 200;
+    stage_join_well(stage, "demo", "ann");
+    assert_int_equal(stage->start.asked, 2);
+}
+
 static void while_most_are_silent_nothing_is_placed_again(void **state)
 {
     Stage *stage = *state;
@@ -258,6 +305,8 @@ int main(void)
         FAILOVER_TEST(a_room_that_hangs_process_after_process_rests_too),
         FAILOVER_TEST(a_lost_process_that_speaks_again_keeps_its_room),
         FAILOVER_TEST(a_room_that_nobody_can_take_is_tried_again),
+        FAILOVER_TEST(a_room_that_cannot_be_moved_stays_where_it_is),
+        FAILOVER_TEST(an_empty_room_is_closed_instead_of_moved),
         FAILOVER_TEST(while_most_are_silent_nothing_is_placed_again),
         FAILOVER_TEST(a_registry_that_starts_anew_waits_for_the_rooms_that_it_finds),
     };

@@ -97,13 +97,14 @@ static void what_is_not_offered_is_refused(void **state)
     assert_refused(answer, "malformed");
 }
 
-static Answer *end_room(Stage *stage, const char *from, const char *session)
+// Of the room's process under epoch 1.
+static Answer *tell(Stage *stage, const char *method, const char *from, const char *session)
 {
     const Room *room = stage_room(stage, "demo");
     g_autofree char *params =
         g_strdup_printf("[{\"url\":\"%s\",\"epoch\":1,\"media\":\"%s\",\"reason\":\"killed\"}]",
                         room_url(room), room_placement(room).media);
-    Envelope *request = stage_call_request("ann", "roomEnded", params);
+    Envelope *request = stage_call_request("ann", method, params);
     envelope_set(&request->from, from);
     envelope_set(&request->session, session);
     Answer *answer = stage_send(stage, request);
@@ -115,14 +116,28 @@ static void only_a_host_says_that_a_room_has_ended(void **state)
 {
     Stage *stage = *state;
     stage_join_well(stage, "demo", "ann");
-    g_autoptr(Answer) client = end_room(stage, WORKER, "s-ann");
+    g_autoptr(Answer) client = tell(stage, "roomEnded", WORKER, "s-ann");
     assert_refused(client, "forbidden");
-    g_autoptr(Answer) other = end_room(stage, "hyperty://localhost/h-ann", NULL);
+    g_autoptr(Answer) other = tell(stage, "roomEnded", "hyperty://localhost/h-ann", NULL);
     assert_refused(other, "forbidden");
     assert_true(room_is_housed(stage_room(stage, "demo")));
-    g_autoptr(Answer) host = end_room(stage, WORKER, NULL);
+    g_autoptr(Answer) host = tell(stage, "roomEnded", WORKER, NULL);
     assert_int_equal(host->code, 200);
     assert_int_equal(room_placement(stage_room(stage, "demo")).epoch, 2);
+}
+
+static void a_host_that_ends_has_its_rooms_moved(void **state)
+{
+    Stage *stage = *state;
+    stage_join_well(stage, "demo", "ann");
+    g_autoptr(Answer) client = tell(stage, "moveRoom", WORKER, "s-ann");
+    assert_refused(client, "forbidden");
+    g_autoptr(Answer) host = tell(stage, "moveRoom", WORKER, NULL);
+    assert_int_equal(host->code, 200);
+    assert_int_equal(room_placement(stage_room(stage, "demo")).epoch, 2);
+    assert_int_equal(stage->close.asked, 0); // it ends by itself, when people had time to follow
+    g_autoptr(Answer) again = tell(stage, "moveRoom", WORKER, NULL);
+    assert_refused(again, "stale_epoch");
 }
 
 int main(void)
@@ -135,6 +150,7 @@ int main(void)
         STAGE_TEST(a_change_that_was_answered_before_a_restart_is_answered_again),
         STAGE_TEST(what_is_not_offered_is_refused),
         STAGE_TEST(only_a_host_says_that_a_room_has_ended),
+        STAGE_TEST(a_host_that_ends_has_its_rooms_moved),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

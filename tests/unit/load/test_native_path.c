@@ -171,21 +171,33 @@ static void a_check_is_repeated_and_then_made_anew(void **state)
     close(server);
 }
 
-static void a_datagram_has_the_time_of_its_arrival(void **state)
+// One datagram, read 20 ms after its arrival. TRUE: it has the time of its arrival, not of its reading.
+static gboolean is_stamped_at_arrival(int server, const struct sockaddr_storage *to,
+                                      const StunCheck *check)
 {
-    (void)state;
-    struct sockaddr_storage from;
-    int server = serve(AF_INET);
-    native_path_open(&path, &settings, &task);
-    native_path_run(&path, g_get_monotonic_time());
-    StunCheck check = take_check(server, &from);
     gint64 before_us = g_get_monotonic_time();
-    say(server, &from, check.answer, check.answer_length);
+    say(server, to, check->answer, check->answer_length);
     gint64 after_us = g_get_monotonic_time();
     while (g_get_monotonic_time() < after_us + 20000)
         ; // a reader that is late
     read_answer(after_us);
-    assert_in_range(read_us, before_us - 1000, after_us + 1000);
+    return read_us >= before_us - 1000 && read_us <= after_us + 1000;
+}
+
+static void a_datagram_has_the_time_of_its_arrival(void **state)
+{
+    (void)state;
+    struct sockaddr_storage from;
+    guint tries = 0;
+    int server = serve(AF_INET);
+    native_path_open(&path, &settings, &task);
+    native_path_run(&path, g_get_monotonic_time());
+    StunCheck check = take_check(server, &from);
+    // Linux turns time stamps on in the background once a socket of the machine wants them; a datagram
+    // without one gets the time of its reading.
+    while (!is_stamped_at_arrival(server, &from, &check) && tries < 100)
+        tries++;
+    assert_in_range(tries, 0, 99);
     close(server);
 }
 

@@ -37,6 +37,7 @@ async function joined(others = 1, { slots = others, ...options } = {}) {
 const joinsOf = (gateway) => gateway.heardOf('create').filter((message) => message.to.endsWith('/conference'));
 
 const closeAll = async ({ page, gateway }) => {
+    gateway.end();
     await page.context().close();
     await gateway.room?.context().close();
 };

@@ -30,6 +30,7 @@ export class FakeGateway {
         this.answerVersion = 2 ** 32 + 1;
         this.refuse = null; // body with which joins are refused
         this.relays = []; // that each answer to a join names
+        this.ended = false;
         this.nextNumber = 1;
         this.epoch = 1;
     }
@@ -43,8 +44,16 @@ export class FakeGateway {
         });
         await page.routeWebSocket(/\/ws$/, (socket) => {
             this.sockets.push(socket);
-            socket.onMessage((text) => this.#receive(socket, JSON.parse(text)));
+            socket.onMessage((text) => this.#receive(socket, JSON.parse(text)).catch((error) => {
+                if (!this.ended)
+                    throw error;
+            }));
         });
+    }
+
+    /** The test is over: what pages still ask while they close may stay without an answer. */
+    end() {
+        this.ended = true;
     }
 
     get socket() {

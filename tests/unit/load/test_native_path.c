@@ -171,7 +171,8 @@ static void a_check_is_repeated_and_then_made_anew(void **state)
     close(server);
 }
 
-// One datagram, read 20 ms after its arrival. TRUE: it has the time of its arrival, not of its reading.
+// One datagram, read 20 ms after its arrival. TRUE: it has the time of its arrival, not of its
+// reading.
 static gboolean is_stamped_at_arrival(int server, const struct sockaddr_storage *to,
                                       const StunCheck *check)
 {
@@ -193,8 +194,8 @@ static void a_datagram_has_the_time_of_its_arrival(void **state)
     native_path_open(&path, &settings, &task);
     native_path_run(&path, g_get_monotonic_time());
     StunCheck check = take_check(server, &from);
-    // Linux turns time stamps on in the background once a socket of the machine wants them; a datagram
-    // without one gets the time of its reading.
+    // Linux turns time stamps on in the background once a socket of the machine wants them; a
+    // datagram without one gets the time of its reading.
     while (!is_stamped_at_arrival(server, &from, &check) && tries < 100)
         tries++;
     assert_in_range(tries, 0, 99);

@@ -19,7 +19,7 @@ endif
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings \
 	-Wformat=2 -Wvla -Wundef $(if $(CI),-Werror)
-PKG_common       := glib-2.0 gio-unix-2.0 libzmq libczmq libprotobuf-c jansson
+PKG_common       := glib-2.0 gio-unix-2.0 libzmq libczmq libprotobuf-c jansson libjwt
 PKG_gateway      := libwebsockets libuv libcrypto
 PKG_registry     := sqlite3
 PKG_media-worker := gstreamer-1.0 gstreamer-base-1.0 gstreamer-sdp-1.0 libcrypto libssl libsrtp2 nice

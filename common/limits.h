@@ -5,10 +5,11 @@
 #pragma once
 
 // Addresses and names (design: URLs are printable ASCII without spaces).
-#define LIMIT_URL 200  // a topic is a URL; the broker keeps each in its trie
-#define LIMIT_KEY 64   // room ids, participant ids and keys of our own objects
-#define LIMIT_NAME 200 // a display name, in UTF-8 bytes
-#define LIMIT_TRACE 64 // goes into every log line
+#define LIMIT_URL 200    // a topic is a URL; the broker keeps each in its trie
+#define LIMIT_KEY 64     // room ids, participant ids and keys of our own objects
+#define LIMIT_NAME 200   // a display name, in UTF-8 bytes
+#define LIMIT_TOKEN 4096 // a JSON Web Token: what fits into a usual HTTP header line
+#define LIMIT_TRACE 64   // goes into every log line
 
 // Messages.
 #define LIMIT_WEBSOCKET_MESSAGE                                                                    \

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 packages=( # to build and run
     build-essential pkg-config protobuf-c-compiler protobuf-compiler
-    libzmq3-dev libczmq-dev libprotobuf-c-dev libjansson-dev libglib2.0-dev
+    libzmq3-dev libczmq-dev libprotobuf-c-dev libjansson-dev libjwt-dev libglib2.0-dev
     libwebsockets-dev libwebsockets-evlib-uv libuv1-dev libssl-dev libsqlite3-dev
     libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev gstreamer1.0-plugins-base gstreamer1.0-tools libsrtp2-dev libnice-dev
     openssl libcmocka-dev

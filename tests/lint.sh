@@ -37,6 +37,7 @@ foreign_libraries() {
     seen_elsewhere 'uv\.h' 'common/socket_loop\.c'
     seen_elsewhere 'sqlite3' 'services/registry/store\.c'
     seen_elsewhere 'jansson' 'common/json\.c'
+    seen_elsewhere 'jwt' 'common/grants\.c'
     seen_elsewhere 'openssl' 'services/media-worker/(dtls|srtp)[a-z_]*\.[ch]|services/gateway/token\.c'
     seen_elsewhere 'srtp2' 'services/media-worker/srtp[a-z_]*\.[ch]'
     seen_elsewhere 'stun/' 'services/media-worker/stun\.[ch]'

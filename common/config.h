@@ -35,6 +35,11 @@
         "folder of the page and parley.js; empty: the one beside the program's sources")           \
     KEY(GATEWAY_OPEN_TAKEOVER, "gateway.open_takeover", "true", FALSE,                             \
         "whether a guest's open with a known runtime URL takes its session over")                  \
+    KEY(AUTH_KEYS, "auth.keys", "", TRUE,                                                          \
+        "keys of JSON Web Tokens, id:secret (32 bytes or more), separated by commas; the same at " \
+        "every gateway and the registry; empty: no token is good")                                 \
+    KEY(AUTH_GUESTS, "auth.guests", "true", FALSE,                                                 \
+        "whether who shows no token may connect, and join every room; false needs auth.keys")      \
     KEY(REGISTRY_STORE, "registry.store", "build/run/registry.db", FALSE,                          \
         "SQLite file of rooms and participants")                                                   \
     KEY(REGISTRY_GRACE_S, "registry.grace_s", "20", FALSE,                                         \

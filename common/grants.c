@@ -63,6 +63,23 @@ gboolean grant_keys_is_empty(const GrantKeys *keys)
     return g_hash_table_size(keys->secrets) == 0;
 }
 
+gboolean grant_keys_configure(const Config *config, GrantKeys **ret_keys, gboolean *ret_guests,
+                              GError **error)
+{
+    gboolean guests = TRUE;
+    g_autoptr(GrantKeys) keys = grant_keys_new(config_text(config, CONFIG_AUTH_KEYS), error);
+    if (keys == NULL || !config_flag(config, CONFIG_AUTH_GUESTS, &guests, error))
+        return FALSE;
+    if (!guests && grant_keys_is_empty(keys)) {
+        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                    "auth.guests=false needs auth.keys: nobody could come in");
+        return FALSE;
+    }
+    *ret_keys = g_steal_pointer(&keys);
+    *ret_guests = guests;
+    return TRUE;
+}
+
 // --- one token
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(jwt_t, jwt_free)
@@ -179,4 +196,9 @@ void grants_free(Grants *grants)
 gboolean grants_cover(const Grants *grants, const char *room)
 {
     return grants->room == NULL || strcmp(grants->room, room) == 0;
+}
+
+char *grants_user_url(const Grants *grants, const char *domain)
+{
+    return g_strdup_printf("user://%s/%s", domain, grants->subject);
 }

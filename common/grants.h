@@ -6,6 +6,7 @@
 // The gateway reads tokens for identities, the registry for rooms. A token is a secret: it is never
 // logged, and nothing of it but what stands in Grants goes on.
 #pragma once
+#include "common/config.h"
 #include "common/refusal.h"
 
 typedef struct GrantKeys GrantKeys;
@@ -16,6 +17,9 @@ GrantKeys *grant_keys_new(const char *keys, GError **error);
 void grant_keys_free(GrantKeys *keys); // NULL is fine
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(GrantKeys, grant_keys_free)
 gboolean grant_keys_is_empty(const GrantKeys *keys);
+// auth.keys and auth.guests. FALSE with an error also where nobody at all could come in.
+gboolean grant_keys_configure(const Config *config, GrantKeys **ret_keys, gboolean *ret_guests,
+                              GError **error);
 
 typedef struct {
     char *subject; // printable, at most LIMIT_KEY bytes
@@ -34,5 +38,7 @@ Grants *grants_read(const GrantKeys *keys, const char *token, gint64 now_s, Refu
 void grants_free(Grants *grants); // NULL is fine
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Grants, grants_free)
 
+// The identity's URL, user://<domain>/<subject>. Owned by the caller.
+char *grants_user_url(const Grants *grants, const char *domain);
 // Whether they are good for that room: any, or the one that the token names.
 gboolean grants_cover(const Grants *grants, const char *room);

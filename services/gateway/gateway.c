@@ -279,6 +279,16 @@ static void raise_descriptors(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static gboolean read_keys(Gateway *gateway, const Config *config, GError **error)
+{
+    g_autoptr(GrantKeys) keys = NULL;
+    if (!grant_keys_configure(config, &keys, &gateway->guests, error))
+        return FALSE;
+    grant_keys_free(gateway->keys);
+    gateway->keys = g_steal_pointer(&keys);
+    return TRUE;
+}
+
 gboolean gateway_listen(Gateway *gateway, const Config *config, GError **error)
 {
     static const SocketCalls socket_calls = {on_socket_open, on_socket_text, on_socket_fault,
@@ -286,7 +296,8 @@ gboolean gateway_listen(Gateway *gateway, const Config *config, GError **error)
     static const HttpCalls http_calls = {unready, metrics};
     gint64 port = 0;
     if (!config_number(config, CONFIG_GATEWAY_PORT, 1, 65535, &port, error) ||
-        !config_flag(config, CONFIG_GATEWAY_OPEN_TAKEOVER, &gateway->open_takeover, error))
+        !config_flag(config, CONFIG_GATEWAY_OPEN_TAKEOVER, &gateway->open_takeover, error) ||
+        !read_keys(gateway, config, error))
         return FALSE;
     if ((*config_text(config, CONFIG_GATEWAY_TLS_CERTIFICATE) == '\0') !=
         (*config_text(config, CONFIG_GATEWAY_TLS_KEY) == '\0')) {
@@ -343,6 +354,8 @@ Gateway *gateway_new(Bus *bus, const char *secret)
     gateway->domain = bus_domain(bus);
     gateway->process = bus_process(bus);
     gateway->secret = *secret != '\0' ? g_strdup(secret) : token_new_secret();
+    gateway->keys = grant_keys_new("", NULL);
+    gateway->guests = TRUE;
     gateway->open_takeover = TRUE;
     gateway->deadlines = deadlines_new();
     gateway->sessions = sessions_new(gateway->domain);
@@ -414,6 +427,7 @@ void gateway_free(Gateway *gateway)
     g_hash_table_unref(gateway->opens);
     deadlines_free(gateway->deadlines);
     g_free(gateway->secret);
+    grant_keys_free(gateway->keys);
     g_free(gateway);
 }
 

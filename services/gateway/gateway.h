@@ -4,6 +4,7 @@
 #pragma once
 #include "common/bus.h"
 #include "common/deadlines.h"
+#include "common/grants.h"
 #include "gateway/http.h"
 #include "gateway/presences.h"
 #include "gateway/registrar.h"
@@ -16,6 +17,8 @@ typedef struct Gateway {
     Bus *bus;
     const char *domain, *process; // borrowed from the bus
     char *secret;                 // signs tokens
+    GrantKeys *keys;              // of the tokens that say who somebody is
+    gboolean guests;              // who shows none is let in
     gboolean open_takeover;       // guests take sessions over by runtime URL
     gboolean draining;
     Deadlines *deadlines;

@@ -39,6 +39,7 @@ typedef struct {
     Gateway *gateway;
     Client *client;
     Json *message;
+    Json *identity; // that a token has shown; NULL: a guest's, or of the session that it re-opens
     char *runtime;
     char *session; // that a valid token names, or that was made; NULL for none
     guint64 deadline, request;
@@ -61,6 +62,7 @@ static void opening_free(Opening *opening)
         opening->barrier->opening = NULL;
     opening->client->opening = NULL;
     json_unref(opening->message);
+    json_unref(opening->identity);
     g_free(opening->runtime);
     g_free(opening->session);
     g_free(opening);
@@ -129,12 +131,34 @@ static void fail(Opening *opening, Refusal reason, const char *detail)
     dispatch_held(gateway, client);
 }
 
+// --- who may have a session ---
+
+// before: the session's identity; NULL where it is new, or nobody knows any more. A session's token
+// is proof enough that it is the same one.
+static gboolean may_have(const Opening *opening, const Json *before)
+{
+    if (!identity_is_user(before))
+        return opening->identity != NULL || opening->gateway->guests;
+    return opening->identity != NULL ? identity_is_same(opening->identity, before)
+                                     : opening->session != NULL;
+}
+
+static void turn_away(Opening *opening, const Json *before)
+{
+    if (identity_is_user(before))
+        fail(opening, REASON(not_owner), "the session is another identity's");
+    else
+        fail(opening, REASON(forbidden), "guests are not let in, a token is needed");
+}
+
 // --- the session gets its WebSocket ---
 
-static void assert_identity(Gateway *gateway, Session *session, const Json *message)
+static void assert_identity(const Opening *opening, Session *session)
 {
-    Json *identity =
-        identity_assert(json_get(message, "body"), session->identity, gateway->domain, session->id);
+    Json *identity = opening->identity != NULL
+                         ? json_ref(opening->identity)
+                         : identity_assert(json_get(opening->message, "body"), session->identity,
+                                           opening->gateway->domain, session->id);
     json_unref(session->identity);
     session->identity = identity;
 }
@@ -154,7 +178,7 @@ static void attach(Opening *opening, Session *session)
 {
     Gateway *gateway = opening->gateway;
     Client *client = opening->client;
-    assert_identity(gateway, session, opening->message);
+    assert_identity(opening, session);
     deadlines_cancel(gateway->deadlines, &session->grace);
     replace_client(session, client);
     if (session->openings++ > 0)
@@ -216,6 +240,10 @@ static void attach_when_routed(Opening *opening, Session *session)
 static void start_session(Opening *opening, const char *id)
 {
     Gateway *gateway = opening->gateway;
+    if (!may_have(opening, NULL)) {
+        turn_away(opening, NULL);
+        return;
+    }
     g_autofree char *token = token_make(gateway->secret, id);
     Refusal reason;
     Session *session = sessions_add(gateway->sessions, id, token, opening->runtime, &reason);
@@ -240,7 +268,9 @@ static void on_probed(gpointer user)
         return;
     }
     const Client *older = session->client;
-    if (older != NULL && older->calls->heard_us(older->wire) >= opening->probed_us)
+    if (!may_have(opening, session->identity))
+        turn_away(opening, session->identity);
+    else if (older != NULL && older->calls->heard_us(older->wire) >= opening->probed_us)
         fail(opening, REASON(not_owner), "another WebSocket is open for this runtime");
     else
         attach(opening, session);
@@ -262,6 +292,11 @@ static void start_new_session(Opening *opening)
     start_session(opening, id);
 }
 
+static Json *told_identity(const Msg__Session *found)
+{
+    return found != NULL && found->has_identity ? codec_json(&found->identity) : NULL;
+}
+
 // The session that has the runtime URL at another gateway goes on here, if it may be taken over at
 // all. What the registry still has of this gateway and is not here any more has just ended.
 static void on_owner(const Msg__Session *found, gpointer user)
@@ -270,12 +305,16 @@ static void on_owner(const Msg__Session *found, gpointer user)
     Gateway *gateway = opening->gateway;
     opening->request = 0;
     gboolean here = sessions_by_runtime(gateway->sessions, opening->runtime) != NULL;
+    g_autoptr(Json) before = told_identity(found);
     if (here)
         open_by_runtime(opening);
     else if (found == NULL || g_strcmp0(found->gateway, gateway->process) == 0)
         start_new_session(opening);
+    else if (!may_have(opening, before))
+        turn_away(opening, before);
     else if (g_strcmp0(found->runtimeurl, opening->runtime) != 0 ||
-             (g_strcmp0(found->status, "live") == 0 && !gateway->open_takeover))
+             (g_strcmp0(found->status, "live") == 0 && !identity_is_user(before) &&
+              !gateway->open_takeover))
         fail(opening, REASON(not_owner), "another WebSocket is open for this runtime");
     else {
         g_free(opening->session);
@@ -288,12 +327,16 @@ static void open_by_runtime(Opening *opening)
 {
     Gateway *gateway = opening->gateway;
     Session *session = sessions_by_runtime(gateway->sessions, opening->runtime);
+    g_clear_pointer(&opening->session, g_free); // a token of another session is proof of nothing
     if (session == NULL && !opening->asked && registrar_can_be_asked(gateway->registrar)) {
         opening->asked = TRUE;
         opening->request = registrar_find(gateway->registrar, opening->runtime, on_owner, opening);
     } else if (session == NULL) {
         start_new_session(opening);
-    } else if (session->client == NULL || opening->gateway->open_takeover) {
+    } else if (!may_have(opening, session->identity)) {
+        turn_away(opening, session->identity);
+    } else if (session->client == NULL || identity_is_user(session->identity) ||
+               gateway->open_takeover) {
         attach(opening, session);
     } else {
         probe(opening, session);
@@ -308,8 +351,7 @@ static void take_over(Gateway *gateway, Session *session, const Msg__Session *fo
 {
     for (gsize i = 0; i < found->n_addresses; i++)
         sessions_bind(gateway->sessions, session, found->addresses[i]);
-    if (found->has_identity)
-        session->identity = codec_json(&found->identity);
+    session->identity = told_identity(found);
     for (gsize i = 0; i < found->n_routes; i++)
         routing_restore(gateway, session, found->routes[i]);
     for (gsize i = 0; i < found->n_follows; i++)
@@ -332,6 +374,14 @@ static void restore(Opening *opening, const Msg__Session *found)
     attach_when_routed(opening, session);
 }
 
+static void attach_owned(Opening *opening, Session *session)
+{
+    if (may_have(opening, session->identity))
+        attach(opening, session);
+    else
+        turn_away(opening, session->identity);
+}
+
 // A runtime URL that is not the session's gets a session of its own.
 static void on_found(const Msg__Session *found, gpointer user)
 {
@@ -339,10 +389,13 @@ static void on_found(const Msg__Session *found, gpointer user)
     opening->request = 0;
     gboolean differs = found != NULL && g_strcmp0(found->runtimeurl, opening->runtime) != 0;
     Session *here = sessions_by_id(opening->gateway->sessions, opening->session);
+    g_autoptr(Json) before = told_identity(found);
     if (here != NULL && strcmp(here->runtime, opening->runtime) == 0)
-        attach(opening, here);
+        attach_owned(opening, here);
     else if (differs || here != NULL)
         open_by_runtime(opening);
+    else if (!may_have(opening, before))
+        turn_away(opening, before);
     else
         restore(opening, found);
 }
@@ -354,7 +407,7 @@ static void open_by_token(Opening *opening)
         opening->request =
             registrar_find(opening->gateway->registrar, opening->session, on_found, opening);
     else if (strcmp(session->runtime, opening->runtime) == 0)
-        attach(opening, session);
+        attach_owned(opening, session);
     else
         open_by_runtime(opening);
 }
@@ -410,13 +463,37 @@ static void read_token(Opening *opening, const char *from)
         metrics_refused(REASON(bad_token));
 }
 
+// body.token, a JWT. FALSE: answered that it is no good. *ret_identity is NULL where none is shown.
+static gboolean read_identity(const Gateway *gateway, Client *client, const Json *message,
+                              Json **ret_identity)
+{
+    const Json *token = json_get(json_get(message, "body"), "token");
+    Refusal reason = REASON(malformed);
+    const char *detail = "token";
+    if (token == NULL || json_is_nothing(token))
+        return TRUE;
+    g_autoptr(Grants) grants = NULL;
+    if (json_is_text(token))
+        grants = grants_read(gateway->keys, json_text(token), g_get_real_time() / G_USEC_PER_SEC,
+                             &reason, &detail);
+    if (grants == NULL)
+        refuse(client, message, reason, detail);
+    else
+        *ret_identity = identity_of_token(grants, gateway->domain);
+    return grants != NULL;
+}
+
 static void start_opening(Gateway *gateway, Client *client, const Json *message, gboolean again)
 {
+    g_autoptr(Json) identity = NULL;
+    if (!read_identity(gateway, client, message, &identity))
+        return;
     Opening *opening = g_new0(Opening, 1);
     const char *from = json_get_text(message, "from");
     opening->gateway = gateway;
     opening->client = client;
     opening->message = json_ref((Json *)message);
+    opening->identity = g_steal_pointer(&identity);
     if (again)
         read_token(opening, from);
     else

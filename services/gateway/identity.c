@@ -20,8 +20,38 @@ static char *clean(const char *name)
     return g_strstrip(g_string_free(g_steal_pointer(&text), FALSE));
 }
 
+static const char *url_of(const Json *identity)
+{
+    return json_get_text(json_get(identity, "userProfile"), "userURL");
+}
+
+gboolean identity_is_user(const Json *identity)
+{
+    const char *url = url_of(identity);
+    return url != NULL && g_str_has_prefix(url, "user://");
+}
+
+gboolean identity_is_same(const Json *identity, const Json *other)
+{
+    return url_of(identity) != NULL && g_strcmp0(url_of(identity), url_of(other)) == 0;
+}
+
+Json *identity_of_token(const Grants *grants, const char *domain)
+{
+    Json *identity = json_new_object();
+    g_autoptr(Json) profile = json_new_object();
+    g_autofree char *url = grants_user_url(grants, domain);
+    g_autofree char *name = clean(grants->name != NULL ? grants->name : "");
+    json_set_text(profile, "userURL", url);
+    json_set_text(profile, "preferred_username", *name != '\0' ? name : grants->subject);
+    json_set(identity, "userProfile", profile);
+    return identity;
+}
+
 Json *identity_assert(const Json *body, const Json *before, const char *domain, const char *session)
 {
+    if (identity_is_user(before))
+        return json_copy(before);
     const Json *profile = json_get(json_get(body, "identity"), "userProfile");
     const char *said = json_get_text(profile, "preferred_username");
     if (said == NULL)

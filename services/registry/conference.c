@@ -2,11 +2,30 @@
 // See conference.h. Thin on purpose: what holds for one room stands in room.c, what holds for all
 // of them and for the outside world stands here.
 #include "registry/conference.h"
+#include <string.h>
 #include "common/limits.h"
 
-Refusal conference_on_join_room(const Join *join)
+static gboolean is_user(const char *url)
 {
-    (void)join; // open rooms: token, lock and password come with the policy
+    return url != NULL && g_str_has_prefix(url, "user://");
+}
+
+// Whom a token has named once keeps that name, although it does not show the token again.
+static void stay_the_same(Join *join, const Json *participant)
+{
+    const Json *profile = json_get(json_get(participant, "identity"), "userProfile");
+    const char *url = json_get_text(profile, "userURL");
+    if (is_user(url))
+        join_identify(join, url, json_get_text(profile, "preferred_username"));
+}
+
+Refusal conference_on_join_room(const Policy *policy, Join *join, const Room *room,
+                                const char **ret_detail)
+{
+    const Member *member = room != NULL ? room_member(room, join->participant) : NULL;
+    if (member == NULL || g_strcmp0(member->session, join->session) != 0)
+        return policy_check(policy, join, g_get_real_time() / G_USEC_PER_SEC, ret_detail);
+    stay_the_same(join, room_participant(room, join->participant));
     return MSG__REFUSAL__REASON__none;
 }
 

@@ -153,6 +153,7 @@ static void read_addresses(const Envelope *message, const Json *connection, Join
     join->hyperty = g_strdup(message->from);
     join->session = g_strdup(message->session);
     join->trace = g_strdup(message->trace);
+    join->token = g_strdup(message->body->token);
     join->offer = g_byte_array_sized_new((guint)message->body->value.len);
     g_byte_array_append(join->offer, message->body->value.data, (guint)message->body->value.len);
 }
@@ -180,6 +181,22 @@ Join *join_parse(const Envelope *message, const char *domain, Refusal *ret_reaso
     return NULL;
 }
 
+gboolean join_identify(Join *join, const char *user_url, const char *name)
+{
+    g_autoptr(Json) profile = json_new_object();
+    if (!is_presentable(name))
+        return FALSE;
+    json_set_text(profile, "userURL", user_url);
+    json_set_text(profile, "preferred_username", name);
+    json_set(join->identity, "userProfile", profile);
+    return TRUE;
+}
+
+const char *join_user_url(const Join *join)
+{
+    return json_get_text(profile_of(join->identity), "userURL");
+}
+
 void join_free(Join *join)
 {
     if (join == NULL)
@@ -190,6 +207,7 @@ void join_free(Join *join)
     g_free(join->hyperty);
     g_free(join->session);
     g_free(join->trace);
+    g_free(join->token);
     g_clear_pointer(&join->offer, g_byte_array_unref);
     json_unref(join->identity);
     json_unref(join->resources);

@@ -13,6 +13,7 @@ typedef struct {
     char *hyperty;     // URL of the client's hyperty
     char *session;
     char *trace;       // may be NULL
+    char *token;       // a JWT, secret; may be NULL
     GByteArray *offer; // the Connection object, JSON as it came
     Json *identity;    // what others may see of it: {"userProfile": {…}}
     Json *resources;   // NULL: not said
@@ -23,7 +24,11 @@ typedef struct {
 // suite, to which the Connection must belong.
 Join *join_parse(const Envelope *message, const char *domain, Refusal *ret_reason,
                  const char **ret_detail);
-void join_free(Join *join); // NULL is fine
+// The token has named who comes: others see that instead of what the session says of itself. FALSE:
+// the name is not fit to be shown.
+gboolean join_identify(Join *join, const char *user_url, const char *name);
+const char *join_user_url(const Join *join); // NULL: not said
+void join_free(Join *join);                  // NULL is fine
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Join, join_free)
 
 // The same as a newcomer to a room; borrowed from the join.

@@ -122,6 +122,9 @@ gboolean registry_start(Service *service, GError **error)
                        error) ||
         !turn_new(config, &turn, error))
         return FALSE;
+    g_autoptr(Policy) policy = policy_configure(config, service_domain(service), error);
+    if (policy == NULL)
+        return FALSE;
     g_autoptr(Store) store = store_open(path, error);
     if (store == NULL)
         return FALSE;
@@ -130,6 +133,7 @@ gboolean registry_start(Service *service, GError **error)
     registry->bus = service_bus(service);
     registry->store = g_steal_pointer(&store);
     registry->turn = g_steal_pointer(&turn);
+    registry->policy = g_steal_pointer(&policy);
     make_parts(registry, (guint)grace_s, (guint)quarantine_s);
     service_set_state(service, registry);
     bus_watch_link(registry->bus, on_link, registry);
@@ -172,6 +176,7 @@ void registry_stop(Service *service)
     sessions_free(registry->sessions);
     rooms_free(registry->rooms);
     turn_free(registry->turn);
+    policy_free(registry->policy);
     store_close(registry->store);
     g_free(registry);
 }

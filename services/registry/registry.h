@@ -4,6 +4,7 @@
 #include "common/service.h"
 #include "registry/batch.h"
 #include "registry/directory.h"
+#include "registry/policy.h"
 #include "registry/presence.h"
 #include "registry/rooms.h"
 #include "registry/sessions.h"
@@ -21,6 +22,7 @@ typedef struct {
     Bus *bus;
     Store *store;
     Turn *turn; // NULL: no relays
+    Policy *policy;
     Rooms *rooms;
     Batch *batch;
     Directory *directory;

@@ -48,7 +48,8 @@ void on_join(Service *service, const Envelope *message, BusRequest *request)
     else if (join != NULL && admissions_count(registry->admissions) >= LIMIT_JOINS_UNDER_WAY)
         refusal = MSG__REFUSAL__REASON__overloaded;
     else if (join != NULL)
-        refusal = conference_on_join_room(join);
+        refusal = conference_on_join_room(registry->policy, join,
+                                          rooms_find(registry->rooms, join->room), &detail);
     if (refusal != MSG__REFUSAL__REASON__none) {
         refuse_join(request, refusal, detail);
         return;

@@ -33,6 +33,26 @@ static void a_guest_has_a_name_and_our_url(void **state)
                               "\"preferred_username\":\"Ann\"}}");
 }
 
+static void whom_a_token_names_nobody_renames(void **state)
+{
+    Grants grants = {.subject = (char *)"ann", .name = (char *)" Ann\t"};
+    Grants nameless = {.subject = (char *)"bob"};
+    g_autoptr(Json) user = identity_of_token(&grants, "d");
+    g_autoptr(Json) body = said("Eve");
+    g_autoptr(Json) other = identity_of_token(&nameless, "d");
+    g_autoptr(Json) guest = identity_assert(NULL, NULL, "d", "0123");
+    g_autofree char *text = json_print(user, NULL);
+    (void)state;
+    g_autoptr(Json) after = identity_assert(body, user, "d", "0123");
+    assert_string_equal(text, "{\"userProfile\":{\"userURL\":\"user://d/ann\","
+                              "\"preferred_username\":\"Ann\"}}");
+    assert_true(json_equals(after, user));
+    assert_string_equal(json_get_text(json_get(other, "userProfile"), "preferred_username"), "bob");
+    assert_true(identity_is_user(user) && !identity_is_user(guest) && !identity_is_user(NULL));
+    assert_true(identity_is_same(user, after) && !identity_is_same(user, other));
+    assert_false(identity_is_same(NULL, NULL));
+}
+
 static void a_name_stays_where_none_is_said(void **state)
 {
     g_autoptr(Json) body = said("Ann");
@@ -84,6 +104,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_guest_has_a_name_and_our_url),
         cmocka_unit_test(a_name_stays_where_none_is_said),
+        cmocka_unit_test(whom_a_token_names_nobody_renames),
         cmocka_unit_test(names_are_cleaned_and_cut_at_whole_characters),
         cmocka_unit_test(nothing_left_of_a_name_is_no_name),
         cmocka_unit_test(others_see_whose_it_is_and_the_rest_as_it_was_said),

@@ -253,6 +253,7 @@ static void stage_make_parts(Stage *stage)
     registry->batch = batch_new(registry->rooms, registry->store, stage_on_broken, stage);
     registry->directory = directory_new(discovery_told, registry);
     batch_set_directory(registry->batch, registry->directory);
+    registry->policy = policy_new(grant_keys_new("", NULL), TRUE, "localhost");
     registry->sessions = sessions_new();
     registry->presences = presences_new();
     registry->placements = placements_new(registry);
@@ -276,6 +277,7 @@ static void stage_free_parts(Stage *stage)
     directory_free(registry->directory);
     presences_free(registry->presences);
     sessions_free(registry->sessions);
+    policy_free(registry->policy);
     rooms_free(registry->rooms);
     store_close(registry->store);
 }

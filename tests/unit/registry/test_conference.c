@@ -67,15 +67,55 @@ static Call joining(const char *participant, guint64 epoch)
         .epoch = epoch,
         .text = participant,
         .join = {(char *)"demo", (char *)participant, (char *)"connection://localhost/x",
-                 (char *)"hyperty://localhost/h", (char *)"s", NULL, NULL, NULL, NULL, 1},
+                 (char *)"hyperty://localhost/h", (char *)"s", NULL, NULL, NULL, NULL, NULL, 1},
     };
+}
+
+static Policy *policy_of(gboolean guests)
+{
+    return policy_new(grant_keys_new("k1:0123456789abcdef0123456789abcdef", NULL), guests,
+                      "localhost");
 }
 
 static void everybody_may_join_an_open_room(void **state)
 {
     (void)state;
+    g_autoptr(Policy) policy = policy_of(TRUE);
+    const char *detail = NULL;
     Call call = joining("ann", 1);
-    assert_int_equal(conference_on_join_room(&call.join), MSG__REFUSAL__REASON__none);
+    assert_int_equal(conference_on_join_room(policy, &call.join, NULL, &detail),
+                     MSG__REFUSAL__REASON__none);
+}
+
+static Room *room_with_ann(void)
+{
+    Room *room = room_new("demo", "comm://localhost/demo-01234567", "localhost");
+    g_autoptr(Json) identity = json_new_object();
+    g_autoptr(Json) profile = json_new_object();
+    json_set_text(profile, "userURL", "user://localhost/ann");
+    json_set_text(profile, "preferred_username", "Ann");
+    json_set(identity, "userProfile", profile);
+    Newcomer ann = {"ann",    "s", "hyperty://localhost/h", "connection://localhost/ann", 1,
+                    identity, NULL};
+    assert_int_equal(room_join(room, &ann), MSG__REFUSAL__REASON__none);
+    return room;
+}
+
+static void who_is_in_comes_in_again_without_a_token_as_the_same(void **state)
+{
+    (void)state;
+    g_autoptr(Policy) policy = policy_of(FALSE);
+    g_autoptr(Room) room = room_with_ann();
+    const char *detail = NULL;
+    Call again = joining("ann", 1), thief = joining("ann", 1);
+    again.join.identity = json_new_object();
+    thief.join.session = (char *)"t";
+    assert_int_equal(conference_on_join_room(policy, &again.join, room, &detail),
+                     MSG__REFUSAL__REASON__none);
+    assert_string_equal(join_user_url(&again.join), "user://localhost/ann");
+    assert_int_equal(conference_on_join_room(policy, &thief.join, room, &detail),
+                     MSG__REFUSAL__REASON__forbidden);
+    json_unref(again.join.identity);
 }
 
 static void the_same_id_gives_the_same_room(void **state)
@@ -131,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everybody_may_join_an_open_room),
+        cmocka_unit_test(who_is_in_comes_in_again_without_a_token_as_the_same),
         STAGE_TEST(the_same_id_gives_the_same_room),
         STAGE_TEST(a_closed_room_is_made_anew_only_by_a_later_batch),
         STAGE_TEST(a_participant_is_added_under_the_present_placement_only),

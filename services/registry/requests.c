@@ -200,16 +200,21 @@ static void call_room_ended(const Call *call)
     reply_done(call->request);
 }
 
+static gboolean is_placed_there(const RoomNews *news)
+{
+    if (news->room == NULL)
+        return FALSE;
+    RoomPlacement placement = room_placement(news->room);
+    return placement.epoch == news->epoch && g_strcmp0(placement.media, news->media) == 0;
+}
+
 // A host that is about to end wants its rooms to go elsewhere.
 static void call_move_room(const Call *call)
 {
     RoomNews news = read_news(call);
     if (!is_from_host(call))
         return;
-    RoomPlacement placement = {0};
-    if (news.room != NULL)
-        placement = room_placement(news.room);
-    if (placement.epoch == news.epoch && g_strcmp0(placement.media, news.media) == 0)
+    if (is_placed_there(&news))
         failover_move(call->registry->failover, news.room, call->request);
     else
         bus_refuse(call->request, MSG__REFUSAL__REASON__stale_epoch, news.media);

@@ -97,6 +97,17 @@ static void what_is_not_offered_is_refused(void **state)
     assert_refused(answer, "malformed");
 }
 
+static Answer *tell_params(Stage *stage, const char *method, const char *params, const char *from,
+                           const char *session)
+{
+    Envelope *request = stage_call_request("ann", method, params);
+    envelope_set(&request->from, from);
+    envelope_set(&request->session, session);
+    Answer *answer = stage_send(stage, request);
+    stage_settle();
+    return answer;
+}
+
 // Of the room's process under epoch 1.
 static Answer *tell(Stage *stage, const char *method, const char *from, const char *session)
 {
@@ -104,12 +115,7 @@ static Answer *tell(Stage *stage, const char *method, const char *from, const ch
     g_autofree char *params =
         g_strdup_printf("[{\"url\":\"%s\",\"epoch\":1,\"media\":\"%s\",\"reason\":\"killed\"}]",
                         room_url(room), room_placement(room).media);
-    Envelope *request = stage_call_request("ann", method, params);
-    envelope_set(&request->from, from);
-    envelope_set(&request->session, session);
-    Answer *answer = stage_send(stage, request);
-    stage_settle();
-    return answer;
+    return tell_params(stage, method, params, from, session);
 }
 
 static void only_a_host_says_that_a_room_has_ended(void **state)
@@ -140,6 +146,18 @@ static void a_host_that_ends_has_its_rooms_moved(void **state)
     assert_refused(again, "stale_epoch");
 }
 
+static void what_a_host_says_of_no_room_moves_none(void **state)
+{
+    static const char *const params[] = {
+        "[]", "[{}]", "[7]", "[{\"epoch\":0,\"url\":\"comm://localhost/none\"}]",
+        "[{\"epoch\":1,\"url\":\"comm://localhost/none\",\"media\":\"hyperty://localhost/m\"}]"};
+    Stage *stage = *state;
+    for (guint i = 0; i < G_N_ELEMENTS(params); i++) {
+        g_autoptr(Answer) answer = tell_params(stage, "moveRoom", params[i], WORKER, NULL);
+        assert_refused(answer, "stale_epoch");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +169,7 @@ int main(void)
         STAGE_TEST(what_is_not_offered_is_refused),
         STAGE_TEST(only_a_host_says_that_a_room_has_ended),
         STAGE_TEST(a_host_that_ends_has_its_rooms_moved),
+        STAGE_TEST(what_a_host_says_of_no_room_moves_none),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

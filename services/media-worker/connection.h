@@ -50,10 +50,10 @@ gboolean connection_has_answered(const Connection *connection, const ConnectionO
 // msg.Object of our side; the caller's.
 Json *connection_json(const Connection *connection);
 // The participant is gone: tells the observers.
+void connection_end(Connection *connection);
 // Says nothing of it and hears nothing of it any more: the room's next process does. Its media go
 // on.
 void connection_retire(Connection *connection);
-void connection_end(Connection *connection);
 
 Member *connection_member(const Connection *connection);
 void connection_on_media(Connection *connection, const MediaEvent *event); // DTLS, ICE, SLOT

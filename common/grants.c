@@ -139,6 +139,24 @@ static gboolean is_subject(const char *text)
     return TRUE;
 }
 
+// A grant of the wrong kind is none that its maker meant, and must not pass for one left out, which
+// may grant more: any room, or everything that is on by default.
+static gboolean are_grants(const Json *claims)
+{
+    static const char *const flags[] = {"roomJoin",     "roomCreate",     "roomAdmin", "canPublish",
+                                        "canSubscribe", "canPublishData", "hidden",    "recorder"};
+    const Json *name = json_get(claims, "name"), *video = json_get(claims, "video");
+    const Json *room = json_get(video, "room");
+    gboolean well = (name == NULL || json_is_text(name)) &&
+                    (video == NULL || json_is_object(video)) &&
+                    (room == NULL || json_is_text(room));
+    for (guint i = 0; i < G_N_ELEMENTS(flags); i++) {
+        const Json *flag = json_get(video, flags[i]);
+        well = well && (flag == NULL || json_is_bool(flag));
+    }
+    return well;
+}
+
 static gboolean flag(const Json *video, const char *name, gboolean fallback)
 {
     return json_truth(json_get(video, name), fallback);
@@ -176,6 +194,8 @@ Grants *grants_read(const GrantKeys *keys, const char *token, gint64 now_s, Refu
         detail = check_times(claims, now_s);
     if (detail == NULL && !is_subject(json_get_text(claims, "sub")))
         detail = "its subject is none";
+    if (detail == NULL && !are_grants(claims))
+        detail = "a grant is of the wrong kind";
     if (detail == NULL)
         return read_claims(claims);
     *ret_reason = MSG__REFUSAL__REASON__bad_token;

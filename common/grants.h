@@ -32,7 +32,7 @@ typedef struct {
 
 // now_s: seconds since 1970; `exp` (demanded) and `nbf` are taken with a tolerance of 60 s. NULL
 // with bad_token and a constant sentence that says why: form, algorithm, key, signature, too early,
-// expired, subject.
+// expired, subject, a grant of the wrong kind ("room": 7).
 Grants *grants_read(const GrantKeys *keys, const char *token, gint64 now_s, Refusal *ret_reason,
                     const char **ret_detail);
 void grants_free(Grants *grants); // NULL is fine

@@ -119,6 +119,26 @@ static void a_subject_is_printable_without_a_slash(void **state)
     }
 }
 
+static void a_grant_of_the_wrong_kind_is_not_one_left_out(void **state)
+{
+    static const char *const bad[] = {"\"name\":7",
+                                      "\"video\":[]",
+                                      "\"video\":{\"room\":7}",
+                                      "\"video\":{\"room\":null}",
+                                      "\"video\":{\"room\":[\"demo\"]}",
+                                      "\"video\":{\"canPublish\":\"false\"}",
+                                      "\"video\":{\"canSubscribe\":0}",
+                                      "\"video\":{\"hidden\":1}"};
+    (void)state;
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        const char *detail = NULL;
+        g_autofree char *claims =
+            g_strdup_printf("{\"iss\":\"k1\",\"sub\":\"ann\",\"exp\":1700000100,%s}", bad[i]);
+        assert_null(read_signed(claims, &detail));
+        assert_string_equal(detail, "a grant is of the wrong kind");
+    }
+}
+
 static void expect_refused(const char *token, const char *detail)
 {
     g_autoptr(GrantKeys) keys = keys_of("k1:" SECRET ", k2:" OTHER);
@@ -184,6 +204,7 @@ int main(void)
             a_token_without_a_room_covers_every_room_and_without_grants_grants_no_room),
         cmocka_unit_test(clocks_may_differ_by_a_minute),
         cmocka_unit_test(a_subject_is_printable_without_a_slash),
+        cmocka_unit_test(a_grant_of_the_wrong_kind_is_not_one_left_out),
         cmocka_unit_test(what_is_forged_is_refused),
         cmocka_unit_test(a_key_that_cannot_be_used_is_named_without_its_secret),
         cmocka_unit_test(keys_may_be_none_or_many),
